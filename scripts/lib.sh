@@ -1,0 +1,41 @@
+# Sourced by the other scripts: where things are, and how they speak.
+# shellcheck shell=bash
+
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/kexec_bpf
+arch=${ARCH:-x86_64}
+mkdir -p "$cache"
+
+# One line for each step, with the time since the command began.
+export KEXEC_BPF_T0=${KEXEC_BPF_T0:-$(date +%s)}
+say() {
+	local s=$(($(date +%s) - KEXEC_BPF_T0))
+	printf '[%3d:%02d] %s\n' $((s / 60)) $((s % 60)) "$*" >&2
+}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# digest FILE...: a short name for the contents of some files.
+digest() {
+	cat "$@" | sha256sum | cut -c1-12
+}
+
+# enter "$@": goes on in the toolchain root, unless already there.
+enter() {
+	[ -n "${KEXEC_BPF_TOOLS:-}" ] || exec "$top/scripts/in-root" "$0" "$@"
+}
+
+# lock NAME: held until the script ends; others wait their turn.
+lock() {
+	exec {lock_fd}>"$cache/$1.lock"
+	flock -n "$lock_fd" || {
+		say "waiting for another run ($1)"
+		flock "$lock_fd"
+	}
+}
