@@ -4,8 +4,9 @@
  * sections of their own. Sections are found by the rules of systemd-stub, which runs the
  * same image when firmware boots it. Of an image with profiles the base is booted.
  *
- * What the image carries and what the caller gave are never mixed: where signatures are
- * enforced an image with both is refused, else the caller's is taken.
+ * An initrd of the image and one of the caller are never joined: where signatures are
+ * enforced that is refused, else the caller's is taken. The same for the command line.
+ * At a deeper level of nesting the caller's is what the level above has left.
  */
 #include "kexec_bpf.bpf.h"
 
@@ -204,7 +205,7 @@ static __always_inline __s64 bind_cmdline(struct bpf_kexec_ctx *ctx)
 	cmdline.end = 0;
 	bpf_loop(CMDLINE_MAX, copy_byte, NULL, 0);
 	len = cmdline.end;
-	if (!len || len > CMDLINE_MAX)
+	if (!len || len > CMDLINE_MAX)	/* it never is, but the verifier cannot know */
 		return 0;
 	return bpf_kexec_cmdline_append(ctx, cmdline.text, len, 0);
 }
