@@ -17,15 +17,15 @@
 #include <linux/kexec_bpf.h>
 #include <bpf/bpf_helpers.h>
 
-extern __s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, __u64 op, struct bpf_kexec_range *range,
-			       void *buf, __u64 buf_len) __ksym;
-extern __s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
-				  __u64 algo, __u64 out_len, __u64 flags) __ksym;
-extern __s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
-				     void *path, __u64 path_len, __u64 mode) __ksym;
-extern __s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, __u64 text_len,
-				      __u64 flags) __ksym;
-extern __s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags) __ksym;
+__s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, __u64 op, struct bpf_kexec_range *range,
+			void *buf, __u64 buf_len) __ksym;
+__s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src, __u64 algo,
+			   __u64 out_len, __u64 flags) __ksym;
+__s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src, void *path,
+			      __u64 path_len, __u64 mode) __ksym;
+__s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, __u64 text_len,
+			       __u64 flags) __ksym;
+__s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags) __ksym;
 
 /* Why the programs of this directory refuse an image; kexec-bpf prints these in words. */
 enum kexec_refusal {

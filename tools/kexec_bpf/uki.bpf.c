@@ -13,7 +13,7 @@
 #define PE_OFFSET_AT		0x3c
 #define PE_MAGIC		0x4550		/* "PE\0\0" */
 #define PE_SECTION_SIZE		40
-#define PE_SECTIONS_MAX		96		/* before the first profile */
+#define PE_SECTIONS_MAX		96		/* up to the first profile */
 
 #define CMDLINE_MAX		4096
 
@@ -96,9 +96,7 @@ static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 
 	__builtin_memset(&found, 0, sizeof(found));		/* a test may run more than once */
 	table = (__u64)pe_offset + sizeof(pe) + pe.optional_header_size;
-	for (i = 0; i < PE_SECTIONS_MAX; i++) {
-		if (i >= pe.sections)
-			return 0;
+	for (i = 0; i < PE_SECTIONS_MAX && i < pe.sections; i++) {
 		ret = kexec_get(ctx, BPF_KEXEC_IMAGE, table + i * PE_SECTION_SIZE, &section,
 				sizeof(section));
 		if (ret < 0)
@@ -110,7 +108,7 @@ static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 		take(&found.ucode, &section, pe_name(".ucode\0"));
 		take(&found.cmdline, &section, pe_name(".cmdline"));
 	}
-	return KEXEC_REFUSE_MALFORMED;
+	return i < pe.sections ? KEXEC_REFUSE_MALFORMED : 0;
 }
 
 /* What a section has in the file: that is padded, and virtual_size says how long it is. */
