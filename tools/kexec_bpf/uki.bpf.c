@@ -12,8 +12,7 @@
 
 #define PE_OFFSET_AT		0x3c
 #define PE_MAGIC		0x4550		/* "PE\0\0" */
-#define PE_SECTION_SIZE		40
-#define PE_SECTIONS_MAX		96		/* up to the first profile */
+#define PE_SECTIONS_MAX		256
 
 #define CMDLINE_MAX		4096
 
@@ -34,13 +33,13 @@ struct pe_section {
 	__u32 virtual_address;
 	__u32 raw_data_size;
 	__u32 raw_data;
-	/* What follows, up to PE_SECTION_SIZE, is for object files. */
+	__u32 object_file[4];		/* what only object files use */
 };
 
-/*
- * The sections that matter; a name of zero: not there. All state is in .bss, of which
- * the verifier tracks no values: so each turn of a loop begins like the one before.
- */
+/* All state is in .bss, of which the verifier tracks no values: that keeps its work short. */
+static struct pe_section table[PE_SECTIONS_MAX];
+
+/* The sections that matter; a name of zero: not there. */
 static struct {
 	struct pe_section kernel;
 	struct pe_section initrd;
@@ -74,14 +73,28 @@ static __always_inline void take(struct pe_section *slot, const struct pe_sectio
 		*slot = *section;
 }
 
+static int take_section(__u32 i, void *unused)
+{
+	const struct pe_section *section;
+
+	if (i >= PE_SECTIONS_MAX)
+		return 1;
+	section = &table[i];
+	if (section->name == pe_name(".profile"))
+		return 1;
+	take(&found.kernel, section, pe_name(".linux\0"));
+	take(&found.initrd, section, pe_name(".initrd"));
+	take(&found.ucode, section, pe_name(".ucode\0"));
+	take(&found.cmdline, section, pe_name(".cmdline"));
+	return 0;
+}
+
 static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 {
-	struct pe_section section = {};
+	struct bpf_kexec_range range = { .resource = BPF_KEXEC_IMAGE };
 	struct pe_header pe = {};
 	__u32 pe_offset = 0;
-	__u64 table;
 	__s64 ret;
-	int i;
 
 	ret = kexec_get(ctx, BPF_KEXEC_IMAGE, PE_OFFSET_AT, &pe_offset, sizeof(pe_offset));
 	if (ret < 0)
@@ -89,26 +102,19 @@ static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 	ret = kexec_get(ctx, BPF_KEXEC_IMAGE, pe_offset, &pe, sizeof(pe));
 	if (ret < 0)
 		return ret;
-	if (pe.magic != PE_MAGIC)
+	if (pe.magic != PE_MAGIC || pe.sections > PE_SECTIONS_MAX)
 		return KEXEC_REFUSE_MALFORMED;
 	if (pe.machine != ctx->machine)
 		return KEXEC_REFUSE_MACHINE;
 
-	__builtin_memset(&found, 0, sizeof(found));		/* a test may run more than once */
-	table = (__u64)pe_offset + sizeof(pe) + pe.optional_header_size;
-	for (i = 0; i < PE_SECTIONS_MAX && i < pe.sections; i++) {
-		ret = kexec_get(ctx, BPF_KEXEC_IMAGE, table + i * PE_SECTION_SIZE, &section,
-				sizeof(section));
-		if (ret < 0)
-			return ret;
-		if (section.name == pe_name(".profile"))
-			return 0;
-		take(&found.kernel, &section, pe_name(".linux\0"));
-		take(&found.initrd, &section, pe_name(".initrd"));
-		take(&found.ucode, &section, pe_name(".ucode\0"));
-		take(&found.cmdline, &section, pe_name(".cmdline"));
-	}
-	return i < pe.sections ? KEXEC_REFUSE_MALFORMED : 0;
+	range.offset = (__u64)pe_offset + sizeof(pe) + pe.optional_header_size;
+	range.len = pe.sections * sizeof(table[0]);
+	ret = bpf_kexec_carrier(ctx, BPF_KEXEC_GET, &range, table, sizeof(table));
+	if (ret < 0)
+		return ret;
+	__builtin_memset(&found, 0, sizeof(found));	/* a test may run more than once */
+	bpf_loop(pe.sections, take_section, NULL, 0);
+	return 0;
 }
 
 /* What a section has in the file: that is padded, and virtual_size says how long it is. */

@@ -111,9 +111,9 @@ static int run(int (*program)(struct bpf_kexec_ctx *), __u32 flags)
 /* A PE file; the contents of sections lie one after the other from CONTENTS_AT on. */
 #define PE_AT		0x80
 #define TABLE_AT	(PE_AT + sizeof(struct pe_header) + 112)
-#define CONTENTS_AT	8192
+#define CONTENTS_AT	12288
 
-static __u8 file[16384];
+static __u8 file[20480];
 
 static void image_begin(void)
 {
@@ -148,7 +148,7 @@ static __u32 image_section(const char *name, const void *contents, __u32 len, __
 	__u32 i = image_header()->sections++;
 
 	memcpy(&section.name, name, strnlen(name, sizeof(section.name)));
-	memcpy(file + TABLE_AT + i * PE_SECTION_SIZE, &section, sizeof(section));
+	memcpy(file + TABLE_AT + i * sizeof(section), &section, sizeof(section));
 	memcpy(file + load.image_len, contents, len);
 	load.image_len += len;
 	return section.raw_data;
