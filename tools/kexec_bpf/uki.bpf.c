@@ -12,7 +12,7 @@
 
 #define PE_OFFSET_AT		0x3c
 #define PE_MAGIC		0x4550		/* "PE\0\0" */
-#define PE_SECTIONS_MAX		256
+#define PE_SECTIONS_MAX		96		/* the kernel refuses more */
 
 #define CMDLINE_MAX		4096
 

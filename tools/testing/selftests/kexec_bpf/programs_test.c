@@ -111,9 +111,9 @@ static int run(int (*program)(struct bpf_kexec_ctx *), __u32 flags)
 /* A PE file; the contents of sections lie one after the other from CONTENTS_AT on. */
 #define PE_AT		0x80
 #define TABLE_AT	(PE_AT + sizeof(struct pe_header) + 112)
-#define CONTENTS_AT	12288
+#define CONTENTS_AT	8192
 
-static __u8 file[20480];
+static __u8 file[16384];
 
 static void image_begin(void)
 {
