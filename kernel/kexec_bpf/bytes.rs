@@ -6,10 +6,20 @@ use crate::error::{
     Error,
     Result, //
 };
+use core::ops::Range;
 
-/// The `len` bytes at `at`; where there are fewer, `rule` is broken.
+/// The range of the `len` bytes at `at`; where `data` has fewer, `rule` is broken.
+pub fn range(data: &[u8], at: u64, len: u64, rule: &'static str) -> Result<Range<usize>> {
+    at.checked_add(len)
+        .filter(|&end| end <= data.len() as u64)
+        .map(|end| at as usize..end as usize)
+        .ok_or(Error::malformed(rule, at))
+}
+
+/// The `len` bytes at `at`; where `data` has fewer, `rule` is broken.
 pub fn slice<'a>(data: &'a [u8], at: u64, len: u64, rule: &'static str) -> Result<&'a [u8]> {
-    range(data, at, len).ok_or(Error::malformed(rule, at))
+    let range = range(data, at, len, rule)?;
+    data.get(range).ok_or(Error::malformed(rule, at))
 }
 
 /// The little-endian `u16` at `at`.
@@ -29,15 +39,10 @@ pub fn le64(data: &[u8], at: u64) -> Result<u64> {
 
 /// The `N` bytes at `at`.
 pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N]> {
-    range(data, at, N as u64)
-        .and_then(|bytes| bytes.try_into().ok())
-        .ok_or(Error::malformed("the data ends inside a field", at))
-}
-
-fn range(data: &[u8], at: u64, len: u64) -> Option<&[u8]> {
-    let start = usize::try_from(at).ok()?;
-    let end = usize::try_from(at.checked_add(len)?).ok()?;
-    data.get(start..end)
+    const RULE: &str = "the data ends inside a field";
+    slice(data, at, N as u64, RULE)?
+        .try_into()
+        .map_err(|_| Error::malformed(RULE, at))
 }
 
 #[cfg(test)]
@@ -64,6 +69,7 @@ mod tests {
     fn slices() {
         assert_eq!(slice(&DATA, 0, 8, ""), Ok(&DATA[..]));
         assert_eq!(slice(&DATA, 8, 0, ""), Ok(&[][..]));
+        assert_eq!(range(&DATA, 3, 4, ""), Ok(3..7));
         for (at, len) in [(0, 9), (8, 1), (9, 0), (1, u64::MAX), (u64::MAX, 1)] {
             let error = Error::malformed("too short", at);
             assert_eq!(slice(&DATA, at, len, "too short"), Err(error));

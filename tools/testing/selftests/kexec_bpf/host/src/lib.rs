@@ -18,3 +18,5 @@
 pub mod bytes;
 #[path = "../../../../../../kernel/kexec_bpf/error.rs"]
 pub mod error;
+#[path = "../../../../../../kernel/kexec_bpf/pe.rs"]
+pub mod pe;
