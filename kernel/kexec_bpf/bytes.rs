@@ -8,6 +8,8 @@ use crate::error::{
 };
 use core::ops::Range;
 
+const ENDS_INSIDE: &str = "the data ends inside a field";
+
 /// The range of the `len` bytes at `at`; where `data` has fewer, `rule` is broken.
 pub fn range(data: &[u8], at: u64, len: u64, rule: &'static str) -> Result<Range<usize>> {
     at.checked_add(len)
@@ -39,10 +41,40 @@ pub fn le64(data: &[u8], at: u64) -> Result<u64> {
 
 /// The `N` bytes at `at`.
 pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N]> {
-    const RULE: &str = "the data ends inside a field";
-    slice(data, at, N as u64, RULE)?
+    slice(data, at, N as u64, ENDS_INSIDE)?
         .try_into()
-        .map_err(|_| Error::malformed(RULE, at))
+        .map_err(|_| Error::malformed(ENDS_INSIDE, at))
+}
+
+/// Reads one field after the other.
+pub struct Reader<'a> {
+    data: &'a [u8],
+    at: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Begins at the first byte.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
+    }
+
+    /// Where the next field is.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let array = array(self.data, self.at)?;
+        self.at = self.at.saturating_add(N as u64);
+        Ok(array)
+    }
+
+    /// Goes on by `len` bytes.
+    pub fn skip(&mut self, len: u64) -> Result {
+        self.at = range(self.data, self.at, len, ENDS_INSIDE)?.end as u64;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +95,21 @@ mod tests {
             assert_eq!(le32(&DATA, at), Err(error));
             assert_eq!(le64(&DATA, at), Err(error));
         }
+    }
+
+    #[test]
+    fn reader() {
+        let mut reader = Reader::new(&DATA);
+        assert_eq!(reader.array(), Ok([1, 2]));
+        assert_eq!(reader.skip(3), Ok(()));
+        assert_eq!(reader.array(), Ok([6]));
+        let error = Error::malformed("the data ends inside a field", 6);
+        assert_eq!(reader.array::<3>(), Err(error));
+        assert_eq!(reader.skip(u64::MAX), Err(error));
+        assert_eq!(reader.at(), 6);
+        assert_eq!(reader.skip(2), Ok(()));
+        assert_eq!(reader.skip(0), Ok(()));
+        assert_eq!(reader.array(), Ok([]));
     }
 
     #[test]

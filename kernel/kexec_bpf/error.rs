@@ -31,7 +31,7 @@ pub struct Error {
 }
 
 /// What a parser returns.
-pub type Result<T> = core::result::Result<T, Error>;
+pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
 impl Error {
     const fn new(kind: Kind, rule: &'static str, at: u64) -> Self {

@@ -16,7 +16,13 @@
 
 #[path = "../../../../../../kernel/kexec_bpf/bytes.rs"]
 pub mod bytes;
+#[path = "../../../../../../kernel/kexec_bpf/cpio.rs"]
+pub mod cpio;
 #[path = "../../../../../../kernel/kexec_bpf/error.rs"]
 pub mod error;
+#[path = "../../../../../../kernel/kexec_bpf/gzip.rs"]
+pub mod gzip;
 #[path = "../../../../../../kernel/kexec_bpf/pe.rs"]
 pub mod pe;
+#[path = "../../../../../../kernel/kexec_bpf/zstd.rs"]
+pub mod zstd;
