@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pure parsers of `kernel/kexec_bpf`: the very same files, as the kernel sees them.
+
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+#[path = "../../../../../../kernel/kexec_bpf/bytes.rs"]
+pub mod bytes;
+#[path = "../../../../../../kernel/kexec_bpf/cpio.rs"]
+pub mod cpio;
+#[path = "../../../../../../kernel/kexec_bpf/error.rs"]
+pub mod error;
+#[path = "../../../../../../kernel/kexec_bpf/gzip.rs"]
+pub mod gzip;
+#[path = "../../../../../../kernel/kexec_bpf/pe.rs"]
+pub mod pe;
+#[path = "../../../../../../kernel/kexec_bpf/zstd.rs"]
+pub mod zstd;
