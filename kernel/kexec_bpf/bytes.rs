@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checked reads from untrusted bytes.
+
+use crate::error::{
+    Error,
+    Result, //
+};
+use core::ops::Range;
+
+const ENDS_INSIDE: &str = "the data ends inside a field";
+
+/// The range of the `len` bytes at `at`; where `data` has fewer, `rule` is broken.
+pub fn range(data: &[u8], at: u64, len: u64, rule: &'static str) -> Result<Range<usize>> {
+    at.checked_add(len)
+        .filter(|&end| end <= data.len() as u64)
+        .map(|end| at as usize..end as usize)
+        .ok_or(Error::malformed(rule, at))
+}
+
+/// The `len` bytes at `at`; where `data` has fewer, `rule` is broken.
+pub fn slice<'a>(data: &'a [u8], at: u64, len: u64, rule: &'static str) -> Result<&'a [u8]> {
+    let range = range(data, at, len, rule)?;
+    data.get(range).ok_or(Error::malformed(rule, at))
+}
+
+/// The little-endian `u16` at `at`.
+pub fn le16(data: &[u8], at: u64) -> Result<u16> {
+    array(data, at).map(u16::from_le_bytes)
+}
+
+/// The little-endian `u32` at `at`.
+pub fn le32(data: &[u8], at: u64) -> Result<u32> {
+    array(data, at).map(u32::from_le_bytes)
+}
+
+/// The little-endian `u64` at `at`.
+pub fn le64(data: &[u8], at: u64) -> Result<u64> {
+    array(data, at).map(u64::from_le_bytes)
+}
+
+/// The `N` bytes at `at`.
+pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N]> {
+    slice(data, at, N as u64, ENDS_INSIDE)?
+        .try_into()
+        .map_err(|_| Error::malformed(ENDS_INSIDE, at))
+}
+
+/// Reads one field after the other.
+pub struct Reader<'a> {
+    data: &'a [u8],
+    at: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Begins at the first byte.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
+    }
+
+    /// Where the next field is.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let array = array(self.data, self.at)?;
+        self.at = self.at.saturating_add(N as u64);
+        Ok(array)
+    }
+
+    /// Goes on by `len` bytes.
+    pub fn skip(&mut self, len: u64) -> Result {
+        self.at = range(self.data, self.at, len, ENDS_INSIDE)?.end as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATA: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+
+    #[test]
+    fn fields() {
+        assert_eq!(le16(&DATA, 6), Ok(0x0807));
+        assert_eq!(le32(&DATA, 4), Ok(0x0807_0605));
+        assert_eq!(le64(&DATA, 0), Ok(0x0807_0605_0403_0201));
+        assert_eq!(array(&DATA, 7), Ok([8]));
+        for at in [7, 8, 9, u64::MAX - 1, u64::MAX] {
+            let error = Error::malformed("the data ends inside a field", at);
+            assert_eq!(le16(&DATA, at), Err(error));
+            assert_eq!(le32(&DATA, at), Err(error));
+            assert_eq!(le64(&DATA, at), Err(error));
+        }
+    }
+
+    #[test]
+    fn reader() {
+        let mut reader = Reader::new(&DATA);
+        assert_eq!(reader.array(), Ok([1, 2]));
+        assert_eq!(reader.skip(3), Ok(()));
+        assert_eq!(reader.array(), Ok([6]));
+        let error = Error::malformed("the data ends inside a field", 6);
+        assert_eq!(reader.array::<3>(), Err(error));
+        assert_eq!(reader.skip(u64::MAX), Err(error));
+        assert_eq!(reader.at(), 6);
+        assert_eq!(reader.skip(2), Ok(()));
+        assert_eq!(reader.skip(0), Ok(()));
+        assert_eq!(reader.array(), Ok([]));
+    }
+
+    #[test]
+    fn slices() {
+        assert_eq!(slice(&DATA, 0, 8, ""), Ok(&DATA[..]));
+        assert_eq!(slice(&DATA, 8, 0, ""), Ok(&[][..]));
+        assert_eq!(range(&DATA, 3, 4, ""), Ok(3..7));
+        for (at, len) in [(0, 9), (8, 1), (9, 0), (1, u64::MAX), (u64::MAX, 1)] {
+            let error = Error::malformed("too short", at);
+            assert_eq!(slice(&DATA, at, len, "too short"), Err(error));
+        }
+    }
+}

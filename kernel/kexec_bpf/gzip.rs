@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! gzip members (RFC 1952): what is around the deflate stream.
+
+use crate::bytes::{
+    le32,
+    Reader, //
+};
+use crate::error::{
+    Error,
+    Result, //
+};
+use core::ops::Range;
+
+const DEFLATE: u8 = 8;
+
+const FHCRC: u8 = 1 << 1;
+const FEXTRA: u8 = 1 << 2;
+const FNAME: u8 = 1 << 3;
+const FCOMMENT: u8 = 1 << 4;
+const RESERVED: u8 = 0b111 << 5;
+
+/// A gzip member that takes up all of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gzip {
+    /// The deflate stream. Whether it ends where the range ends, only inflating it tells.
+    pub deflate: Range<usize>,
+    /// CRC-32 of the output.
+    pub crc32: u32,
+    /// Length of the output, modulo 2^32.
+    pub isize: u32,
+}
+
+impl Gzip {
+    /// Reads header and trailer.
+    pub fn parse(data: &[u8]) -> Result<Self> {
+        let mut header = Reader::new(data);
+        if header.array() != Ok([0x1f, 0x8b]) {
+            return Err(Error::not_ours("no gzip magic", 0));
+        }
+        let [method, flags] = header.array()?;
+        if method != DEFLATE {
+            return Err(Error::unsupported("not the deflate method", 2));
+        }
+        if flags & RESERVED != 0 {
+            return Err(Error::unsupported("reserved gzip flags", 3));
+        }
+        // Time, level and system.
+        header.skip(6)?;
+        if flags & FEXTRA != 0 {
+            let len = u16::from_le_bytes(header.array()?);
+            header.skip(len.into())?;
+        }
+        for string in [FNAME, FCOMMENT] {
+            if flags & string != 0 {
+                while header.array()? != [0] {}
+            }
+        }
+        if flags & FHCRC != 0 {
+            header.skip(2)?;
+        }
+
+        let start = header.at();
+        let end = (data.len() as u64)
+            .checked_sub(8)
+            .filter(|&end| start <= end)
+            .ok_or(Error::malformed("no room for the gzip trailer", start))?;
+        Ok(Self {
+            deflate: start as usize..end as usize,
+            crc32: le32(data, end)?,
+            isize: le32(data, end.saturating_add(4))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    const TRAILER: [u8; 8] = [1, 0, 0, 0x80, 2, 0, 0, 0x90];
+
+    fn member(flags: u8, fields: &[u8]) -> Vec<u8> {
+        let mut data = vec![0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 0xff];
+        data.extend(fields);
+        data.extend([3, 0]);
+        data.extend(TRAILER);
+        data
+    }
+
+    #[test]
+    fn optional_fields() {
+        let cases: [(u8, &[u8]); 10] = [
+            (0, b""),
+            // FTEXT only says what the output is.
+            (1, b""),
+            (FHCRC, b"hc"),
+            (FEXTRA, b"\0\0"),
+            (FEXTRA, b"\x03\0abc"),
+            (FNAME, b"\0"),
+            (FNAME, b"name\0"),
+            (FCOMMENT, b"comment\0"),
+            (FNAME | FCOMMENT, b"\0\0"),
+            (FHCRC | FEXTRA | FNAME | FCOMMENT, b"\x01\0\0n\0c\0hc"),
+        ];
+        for (flags, fields) in cases {
+            let data = member(flags, fields);
+            let start = 10 + fields.len();
+            let gzip = Gzip {
+                deflate: start..start + 2,
+                crc32: 0x8000_0001,
+                isize: 0x9000_0002,
+            };
+            assert_eq!(Gzip::parse(&data), Ok(gzip));
+            for len in 0..data.len() {
+                let kind = match len {
+                    0..2 => Kind::NotOurs,
+                    _ => Kind::Malformed,
+                };
+                // Two bytes less are a member with an empty stream.
+                let result = Gzip::parse(&data[..len]);
+                if len < data.len() - 2 {
+                    assert_eq!(result.unwrap_err().kind, kind, "{len}");
+                } else {
+                    assert_eq!(result.unwrap().deflate.end, len - 8);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_past_the_end() {
+        for (flags, fields) in [
+            (FEXTRA, &b"\xff\xff"[..]),
+            (FEXTRA, &b"\x0b\0"[..]),
+            (FNAME, &[b'n'; 100][..]),
+            (FNAME | FCOMMENT, &b"n\0ccc"[..]),
+        ] {
+            let mut data = member(flags, fields);
+            // No zero that could end a string.
+            let end = data.len();
+            data[10 + fields.len()..end].fill(1);
+            assert_eq!(Gzip::parse(&data).unwrap_err().kind, Kind::Malformed);
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for (at, value, kind) in [
+            (0, 0x1e, Kind::NotOurs),
+            (1, 0x9e, Kind::NotOurs),
+            (2, 7, Kind::Unsupported),
+            (3, 0x20, Kind::Unsupported),
+            (3, 0x40, Kind::Unsupported),
+            (3, 0x80, Kind::Unsupported),
+        ] {
+            let mut data = member(0, b"");
+            data[at] = value;
+            assert_eq!(Gzip::parse(&data).unwrap_err().kind, kind);
+        }
+    }
+}
