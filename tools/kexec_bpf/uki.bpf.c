@@ -113,8 +113,8 @@ static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 	if (ret < 0)
 		return ret;
 	__builtin_memset(&found, 0, sizeof(found));	/* a test may run more than once */
-	bpf_loop(pe.sections, take_section, NULL, 0);
-	return 0;
+	ret = bpf_loop(pe.sections, take_section, NULL, 0);
+	return ret < 0 ? ret : 0;
 }
 
 /* What a section has in the file: that is padded, and virtual_size says how long it is. */
@@ -207,7 +207,9 @@ static __always_inline __s64 bind_cmdline(struct bpf_kexec_ctx *ctx)
 	cmdline.in = text.len;
 	cmdline.out = 0;
 	cmdline.end = 0;
-	bpf_loop(CMDLINE_MAX, copy_byte, NULL, 0);
+	ret = bpf_loop(CMDLINE_MAX, copy_byte, NULL, 0);
+	if (ret < 0)
+		return ret;
 	len = cmdline.end;
 	if (!len || len > CMDLINE_MAX)	/* it never is, but the verifier cannot know */
 		return 0;

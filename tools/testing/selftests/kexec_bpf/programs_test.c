@@ -17,11 +17,17 @@
 #define SEC(name)
 #define __ksym
 
-static void bpf_loop(__u32 loops, int (*body)(__u32, void *), void *ctx, __u64 flags)
+static bool killed;
+
+static long bpf_loop(__u32 loops, int (*body)(__u32, void *), void *ctx, __u64 flags)
 {
-	for (__u32 i = 0; i < loops; i++)
+	for (__u32 i = 0; i < loops; i++) {
+		if (killed)
+			return -EINTR;
 		if (body(i, ctx))
-			break;
+			return i + 1;
+	}
+	return loops;
 }
 
 #include "../../../kexec_bpf/uki.bpf.c"
@@ -360,6 +366,15 @@ TEST(uki_cmdline_limit)
 	image_text(".linux", "kernel");
 	image_section(".cmdline", text, CMDLINE_MAX + 1, CMDLINE_MAX + 1);
 	EXPECT_EQ(KEXEC_REFUSE_TOO_LONG, run(uki, 0));
+}
+
+TEST(uki_killed)
+{
+	image_begin();
+	image_text(".linux", "kernel");
+	killed = true;
+	EXPECT_EQ(-EINTR, run(uki, 0));
+	killed = false;
 }
 
 TEST(uki_of_the_environment)
