@@ -63,7 +63,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
             statics,
             parameter: btf.get(program)?.name,
             variables: variables(elf)?,
-            out: Vec::new(),
+            out: Vec::default(),
         };
         fixup
             .out
@@ -80,7 +80,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         Ok(fixup.out)
     }
 
-    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result<()> {
+    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result {
         match type_.kind {
             btf::FUNC => {
                 let linkage = match type_.vlen {
@@ -107,7 +107,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
 
     /// A function that is not a pointer has to have names for its parameters; the prototype of one
     /// of the kernel often has none.
-    fn prototype(&mut self, type_: &Type<'_>) -> Result<()> {
+    fn prototype(&mut self, type_: &Type<'_>) -> Result {
         self.head(type_, type_.vlen, type_.size_or_type)?;
         for parameter in 0..u64::from(type_.vlen) {
             let word = parameter.saturating_mul(2);
@@ -125,13 +125,13 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 
     /// A section needs its size, and its variables where they are, in this order.
-    fn section(&mut self, type_: &Type<'_>) -> Result<()> {
+    fn section(&mut self, type_: &Type<'_>) -> Result {
         let name = self.btf.name(type_.name)?;
         let error = Error::unsupported("variables of a section", type_.part.at(0));
         let error = error.named(name.to_bytes());
         let mut sections = self.elf.sections.iter().zip(0..);
         let (section, index) = sections.find(|(s, _)| s.name == name).ok_or(error)?;
-        let mut variables = Vec::new();
+        let mut variables = Vec::default();
         for entry in type_.triples() {
             let [id, mut offset, size] = entry?;
             let var = self.btf.get(id)?;
@@ -165,20 +165,20 @@ impl<'o, 'a> Fixup<'o, 'a> {
             )
     }
 
-    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result<()> {
+    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result {
         self.word(type_.name)?;
         self.word((u32::from(type_.kind) << 24) | vlen)?;
         self.word(size_or_type)
     }
 
-    fn word(&mut self, word: u32) -> Result<()> {
+    fn word(&mut self, word: u32) -> Result {
         self.out.extend_from_slice(&word.to_le_bytes())
     }
 }
 
 /// The global variables of an object, ordered by name.
 fn variables<'a>(elf: &Elf<'a>) -> Result<Vec<Variable<'a>>> {
-    let mut all = Vec::new();
+    let mut all = Vec::default();
     for symbol in elf.symbols() {
         let symbol = symbol?;
         if let (elf::STT_OBJECT, true, Some(section)) =

@@ -98,15 +98,15 @@ pub struct Linker<'o, 'a, K> {
 impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     /// Links the program of `object`.
     pub fn link(object: &'o Object<'a>, kernel: &'o K) -> Result<Self> {
-        let mut starts = Vec::new();
+        let mut starts = Vec::default();
         for _ in object.functions.iter() {
             starts.push(None)?;
         }
         let mut linker = Self {
             object,
             kernel,
-            insns: Vec::new(),
-            order: Vec::new(),
+            insns: Vec::default(),
+            order: Vec::default(),
             starts,
             end: 0,
         };
@@ -147,7 +147,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         Ok(next)
     }
 
-    fn append(&mut self, function: &Function<'a>) -> Result<()> {
+    fn append(&mut self, function: &Function<'a>) -> Result {
         let mut relocations = self.object.relocations_of(function).iter().peekable();
         let mut at = 0;
         while at < function.code.size() {

@@ -217,7 +217,7 @@ impl Index {
 
 /// The program and, ordered, the functions in `.text`.
 fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<Vec<Function<'a>>> {
-    let mut functions = Vec::new();
+    let mut functions = Vec::default();
     for symbol in elf.symbols() {
         let symbol = symbol?;
         let code = symbol.section == Some(program) || (text.is_some() && symbol.section == text);
@@ -271,7 +271,7 @@ fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<V
 
 /// All relocations of code, ordered by section and offset.
 fn relocations(sections: &[Section<'_>]) -> Result<Vec<CodeRelocation>> {
-    let mut all = Vec::new();
+    let mut all = Vec::default();
     for relocations in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
         let error = |error: Error| error.named(relocations.name.to_bytes());
         let index = relocations.info as usize;
