@@ -351,7 +351,7 @@ fn refused_programs() {
     refused(
         &["-DSECOND_PROGRAM=\"kexec\""],
         malformed,
-        "the program is not the only function of its section 'second'",
+        "not the only function of its section 'second'",
     );
     for name in ["kexec/2", "xdp", "?kexec", "syscall", ".init"] {
         refused(
@@ -363,7 +363,7 @@ fn refused_programs() {
     refused(
         &["-DSTATIC_PROGRAM"],
         malformed,
-        "the program is not the only function of its section 'program'",
+        "not the only function of its section 'program'",
     );
     refused(&["-DNO_LICENSE"], malformed, "there is no license");
     refused(&["-g0"], malformed, "there is no .BTF section");
