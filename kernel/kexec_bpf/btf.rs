@@ -133,7 +133,7 @@ impl<'a> Btf<'a> {
         };
         let types = part(8)?;
         let strings = part(16)?;
-        let mut offsets = Vec::new();
+        let mut offsets = Vec::default();
         let mut at = 0;
         while at < types.size() {
             offsets.push(at as u32)?;

@@ -67,7 +67,7 @@ fn records<const N: usize, K: Kernel>(
 ) -> Result<Vec<[u32; N]>> {
     let ext = &object.btf_ext;
     let header_size = btf::check_header(ext)?;
-    let mut all = Vec::new();
+    let mut all = Vec::default();
     if header_size < field.saturating_add(8) {
         return Ok(all);
     }

@@ -37,15 +37,9 @@ pub struct Fixup<'o, 'a> {
     statics: &'o [u32],
     /// Offset of a name for parameters without one.
     parameter: u32,
-    variables: Vec<Variable<'a>>,
+    /// Names of global variables, ordered, and where they are in their sections.
+    variables: Vec<(&'a CStr, u32)>,
     out: Vec<u8>,
-}
-
-/// A global variable.
-struct Variable<'a> {
-    name: &'a CStr,
-    section: usize,
-    offset: u64,
 }
 
 impl<'o, 'a> Fixup<'o, 'a> {
@@ -63,7 +57,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
             statics,
             parameter: btf.get(program)?.name,
             variables: variables(elf)?,
-            out: Vec::new(),
+            out: Vec::default(),
         };
         fixup
             .out
@@ -80,7 +74,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         Ok(fixup.out)
     }
 
-    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result<()> {
+    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result {
         match type_.kind {
             btf::FUNC => {
                 let linkage = match type_.vlen {
@@ -107,7 +101,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
 
     /// A function that is not a pointer has to have names for its parameters; the prototype of one
     /// of the kernel often has none.
-    fn prototype(&mut self, type_: &Type<'_>) -> Result<()> {
+    fn prototype(&mut self, type_: &Type<'_>) -> Result {
         self.head(type_, type_.vlen, type_.size_or_type)?;
         for parameter in 0..u64::from(type_.vlen) {
             let word = parameter.saturating_mul(2);
@@ -125,18 +119,18 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 
     /// A section needs its size, and its variables where they are, in this order.
-    fn section(&mut self, type_: &Type<'_>) -> Result<()> {
+    fn section(&mut self, type_: &Type<'_>) -> Result {
         let name = self.btf.name(type_.name)?;
         let error = Error::unsupported("variables of a section", type_.part.at(0));
         let error = error.named(name.to_bytes());
-        let mut sections = self.elf.sections.iter().zip(0..);
-        let (section, index) = sections.find(|(s, _)| s.name == name).ok_or(error)?;
-        let mut variables = Vec::new();
+        let mut sections = self.elf.sections.iter();
+        let section = sections.find(|s| s.name == name).ok_or(error)?;
+        let mut variables = Vec::default();
         for entry in type_.triples() {
             let [id, mut offset, size] = entry?;
             let var = self.btf.get(id)?;
             if var.kind == btf::VAR && var.word(0)? == btf::VAR_GLOBAL {
-                offset = self.offset(&var, index)?;
+                offset = self.offset(&var)?;
             }
             variables.push([offset, id, size])?;
         }
@@ -150,47 +144,41 @@ impl<'o, 'a> Fixup<'o, 'a> {
         Ok(())
     }
 
-    /// Where a global variable is in the section with this index.
-    fn offset(&self, var: &Type<'_>, section: usize) -> Result<u32> {
+    /// Where a global variable is in its section.
+    fn offset(&self, var: &Type<'_>) -> Result<u32> {
         let name = self.btf.name(var.name)?;
-        let found = self.variables.binary_search_by_key(&name, |v| v.name);
-        found
-            .ok()
-            .and_then(|index| self.variables.get(index))
-            .filter(|variable| variable.section == section)
-            .and_then(|variable| u32::try_from(variable.offset).ok())
-            .ok_or(
-                var.malformed("a variable without a symbol")
-                    .named(name.to_bytes()),
-            )
+        let found = self
+            .variables
+            .binary_search_by_key(&name, |&(name, _)| name);
+        let variable = found.ok().and_then(|index| self.variables.get(index));
+        let missing = var.malformed("a variable without a symbol");
+        variable
+            .map(|&(_, offset)| offset)
+            .ok_or(missing.named(name.to_bytes()))
     }
 
-    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result<()> {
+    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result {
         self.word(type_.name)?;
         self.word((u32::from(type_.kind) << 24) | vlen)?;
         self.word(size_or_type)
     }
 
-    fn word(&mut self, word: u32) -> Result<()> {
+    fn word(&mut self, word: u32) -> Result {
         self.out.extend_from_slice(&word.to_le_bytes())
     }
 }
 
-/// The global variables of an object, ordered by name.
-fn variables<'a>(elf: &Elf<'a>) -> Result<Vec<Variable<'a>>> {
-    let mut all = Vec::new();
+/// The names of an object's global variables, ordered, and where they are in their sections.
+fn variables<'a>(elf: &Elf<'a>) -> Result<Vec<(&'a CStr, u32)>> {
+    let mut all = Vec::default();
     for symbol in elf.symbols() {
         let symbol = symbol?;
-        if let (elf::STT_OBJECT, true, Some(section)) =
-            (symbol.kind, symbol.is_global(), symbol.section)
-        {
-            all.push(Variable {
-                name: symbol.name,
-                section,
-                offset: symbol.value,
-            })?;
+        if symbol.kind == elf::STT_OBJECT && symbol.is_global() {
+            if let Ok(offset) = u32::try_from(symbol.value) {
+                all.push((symbol.name, offset))?;
+            }
         }
     }
-    all.sort_unstable_by_key(|variable| variable.name);
+    all.sort_unstable();
     Ok(all)
 }

@@ -218,7 +218,7 @@ pub fn relocations<'a>(
     }))
 }
 
-fn check_entries(section: &Section<'_>, size: u64) -> Result<()> {
+fn check_entries(section: &Section<'_>, size: u64) -> Result {
     if section.entry_size != size || section.data.size().checked_rem(size) != Some(0) {
         let error = Error::malformed("the entries have a wrong size", section.header);
         return Err(error.named(section.name.to_bytes()));
@@ -254,7 +254,7 @@ fn read_sections<'a>(file: &Part<'a>) -> Result<Vec<Section<'a>>> {
         table.part(at, SHDR_SIZE, "a section header is missing")
     };
     let names = section_data(file, &header(file.le16(62)?)?)?;
-    let mut sections = Vec::new();
+    let mut sections = Vec::default();
     for index in 0..count {
         let header = header(index)?;
         sections.push(Section {

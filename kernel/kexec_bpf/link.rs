@@ -4,7 +4,10 @@
 
 use core::ffi::CStr;
 
-use crate::elf::Symbol;
+use crate::elf::{
+    Relocation,
+    Symbol, //
+};
 use crate::error::{
     Error,
     Result, //
@@ -14,7 +17,6 @@ use crate::map::{
     Map, //
 };
 use crate::object::{
-    CodeRelocation,
     Function,
     Object,
     INSN_SIZE, //
@@ -98,15 +100,15 @@ pub struct Linker<'o, 'a, K> {
 impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     /// Links the program of `object`.
     pub fn link(object: &'o Object<'a>, kernel: &'o K) -> Result<Self> {
-        let mut starts = Vec::new();
+        let mut starts = Vec::default();
         for _ in object.functions.iter() {
             starts.push(None)?;
         }
         let mut linker = Self {
             object,
             kernel,
-            insns: Vec::new(),
-            order: Vec::new(),
+            insns: Vec::default(),
+            order: Vec::default(),
             starts,
             end: 0,
         };
@@ -139,6 +141,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             return Ok(start);
         }
         let code = self.object.functions.get(function).ok_or(missing)?.code;
+        // CAST: A function is smaller than the object, see `OBJECT_MAX`.
         let len = (code.size() / INSN_SIZE) as i32;
         let next = self.end;
         *start = Some(next);
@@ -147,12 +150,12 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         Ok(next)
     }
 
-    fn append(&mut self, function: &Function<'a>) -> Result<()> {
+    fn append(&mut self, function: &Function<'a>) -> Result {
         let mut relocations = self.object.relocations_of(function).iter().peekable();
         let mut at = 0;
         while at < function.code.size() {
             let offset = function.start.saturating_add(at);
-            let relocation = relocations.next_if(|r| r.entry.offset == offset);
+            let relocation = relocations.next_if(|r| r.offset == offset);
             let insn = Insn::read(&function.code, at)?;
             let next = at.saturating_add(INSN_SIZE);
             match insn.code {
@@ -189,7 +192,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         function: &Function<'a>,
         at: u64,
         [insn, high]: [Insn; 2],
-        relocation: Option<&CodeRelocation>,
+        relocation: Option<&Relocation>,
     ) -> Result<[Insn; 2]> {
         if insn.source() != 0 {
             let at = function.code.at(at);
@@ -223,9 +226,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             .checked_add_signed(insn.imm.into())
             .ok_or(unsuitable(relocation))?;
         if let Some(target) = self.function_starting_at(section, offset) {
-            let from = self.insns.len() as i32;
-            let imm = self.place(target)?.saturating_sub(from).saturating_sub(1);
-            return load(PSEUDO_FUNC, imm, 0);
+            return load(PSEUDO_FUNC, self.distance(target)?, 0);
         }
         let is_meant = |map: &Map<'_>| {
             map.section == section && (map.content != Content::Declared || map.offset == offset)
@@ -250,7 +251,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         function: &Function<'a>,
         at: u64,
         insn: Insn,
-        relocation: Option<&CodeRelocation>,
+        relocation: Option<&Relocation>,
     ) -> Result<Insn> {
         let malformed = |rule| Error::malformed(rule, function.code.at(at));
         match (insn.source(), relocation) {
@@ -275,8 +276,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             .and_then(|distance| base.checked_add_signed(distance))
             .and_then(|offset| self.function_starting_at(section, offset))
             .ok_or(malformed("a call of something that is no function"))?;
-        let from = self.insns.len() as i32;
-        let imm = self.place(target)?.saturating_sub(from).saturating_sub(1);
+        let imm = self.distance(target)?;
         Ok(Insn { imm, ..insn })
     }
 
@@ -295,6 +295,13 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         })
     }
 
+    /// How far a function is from the end of the instruction that comes next.
+    fn distance(&mut self, function: usize) -> Result<i32> {
+        let end = self.insns.len().saturating_add(1);
+        // CAST: All functions together have less than `i32::MAX` instructions, see `OBJECT_MAX`.
+        Ok(self.place(function)?.saturating_sub(end as i32))
+    }
+
     /// A function of `.text` that begins there.
     fn function_starting_at(&self, section: usize, offset: u64) -> Option<usize> {
         let index = self.object.function_at(section, offset)?;
@@ -302,20 +309,17 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         (index > 0 && function.start == offset).then_some(index)
     }
 
-    fn symbol(&self, relocation: &CodeRelocation, kind: u32) -> Result<Symbol<'a>> {
-        let symbol = self.object.elf.symbol(relocation.entry.symbol)?;
-        match relocation.entry.kind == kind {
+    fn symbol(&self, relocation: &Relocation, kind: u32) -> Result<Symbol<'a>> {
+        let symbol = self.object.elf.symbol(relocation.symbol)?;
+        match relocation.kind == kind {
             true => Ok(symbol),
             false => Err(unsupported("a relocation of unknown sort", &symbol)),
         }
     }
 }
 
-fn unsuitable(relocation: &CodeRelocation) -> Error {
-    Error::malformed(
-        "a relocation that does not suit the code",
-        relocation.entry.at,
-    )
+fn unsuitable(relocation: &Relocation) -> Error {
+    Error::malformed("a relocation that does not suit the code", relocation.at)
 }
 
 fn unsupported(rule: &'static str, symbol: &Symbol<'_>) -> Error {

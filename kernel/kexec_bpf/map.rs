@@ -69,7 +69,7 @@ pub struct Map<'a> {
 
 /// The maps of an object whose `.maps` section has the index `declared`.
 pub fn read<'a>(elf: &Elf<'a>, btf: &Btf<'a>, declared: Option<usize>) -> Result<Vec<Map<'a>>> {
-    let mut maps = Vec::new();
+    let mut maps = Vec::default();
     if let Some(section) = declared {
         read_declared(elf, btf, section, &mut maps)?;
     }
@@ -81,7 +81,7 @@ pub fn read<'a>(elf: &Elf<'a>, btf: &Btf<'a>, declared: Option<usize>) -> Result
     Ok(maps)
 }
 
-fn add<'a>(maps: &mut Vec<Map<'a>>, map: Map<'a>, at: u64) -> Result<()> {
+fn add<'a>(maps: &mut Vec<Map<'a>>, map: Map<'a>, at: u64) -> Result {
     if maps.iter().any(|other| other.name == map.name) {
         let error = Error::malformed("a second map", at);
         return Err(error.named(map.name.to_bytes()));
@@ -124,7 +124,7 @@ fn read_declared<'a>(
     btf: &Btf<'a>,
     section: usize,
     maps: &mut Vec<Map<'a>>,
-) -> Result<()> {
+) -> Result {
     let types = btf
         .section(c".maps")?
         .ok_or(Error::malformed("the maps have no types", 0))?;

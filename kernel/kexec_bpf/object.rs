@@ -9,7 +9,8 @@ use crate::elf::{
     self,
     Elf,
     Relocation,
-    Section, //
+    Section,
+    Symbol, //
 };
 use crate::error::{
     Error,
@@ -27,7 +28,7 @@ pub const OBJECT_MAX: usize = 1 << 20;
 /// The verifier takes no more, the program included.
 const FUNCTIONS_MAX: usize = 256;
 /// The kernel has room for this many bytes, NUL included.
-const LICENSE_MAX: usize = 128;
+const LICENSE_MAX: u64 = 128;
 
 /// Section of the program.
 const PROGRAM: &CStr = c"kexec";
@@ -93,19 +94,34 @@ pub struct Function<'a> {
     pub section: usize,
 }
 
-impl Function<'_> {
+impl<'a> Function<'a> {
+    fn read(elf: &Elf<'a>, symbol: &Symbol<'a>, section: usize, is_program: bool) -> Result<Self> {
+        let malformed = |rule| Error::malformed(rule, symbol.at).named(symbol.name.to_bytes());
+        if symbol.size == 0 || symbol.value % INSN_SIZE != 0 || symbol.size % INSN_SIZE != 0 {
+            return Err(malformed("not a sequence of instructions"));
+        }
+        let all = elf.sections.get(section).map(|section| section.data);
+        let all = all.ok_or(malformed("a function without a section"))?;
+        if is_program && (!symbol.is_global() || symbol.size != all.size()) {
+            return Err(malformed("not the only function of its section"));
+        }
+        Ok(Self {
+            name: symbol.name,
+            is_static: symbol.is_hidden() && !is_program,
+            code: all.part(
+                symbol.value,
+                symbol.size,
+                "a function lies outside its section",
+            )?,
+            start: symbol.value,
+            section,
+        })
+    }
+
     /// Where it ends in its section.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.code.size())
     }
-}
-
-/// A relocation of code.
-pub struct CodeRelocation {
-    /// Index of the section that is changed.
-    pub section: usize,
-    /// What is changed there, and how.
-    pub entry: Relocation,
 }
 
 /// A BPF object.
@@ -117,8 +133,9 @@ pub struct Object<'a> {
     pub(crate) maps: Vec<Map<'a>>,
     /// The program and, ordered, the functions in `.text`.
     pub(crate) functions: Vec<Function<'a>>,
-    /// Ordered by section and offset.
-    relocations: Vec<CodeRelocation>,
+    /// The relocations of each section of code, ordered.
+    relocations: Vec<(usize, Vec<Relocation>)>,
+    /// Index of the section with the program.
     program: usize,
 }
 
@@ -130,25 +147,22 @@ impl<'a> Object<'a> {
         }
         let elf = Elf::parse(object)?;
         let index = Index::of(&elf.sections)?;
-        let section = |index: Option<usize>, rule| {
-            index
-                .and_then(|index| elf.sections.get(index))
-                .ok_or(Error::malformed(rule, 0))
+        let data = |index: Option<usize>, rule| {
+            let section = index.and_then(|index| elf.sections.get(index));
+            section.map(|section| section.data).ok_or(missing(rule))
         };
-        let license = section(index.license, "there is no license")?.data;
-        if license.size() > LICENSE_MAX as u64 {
+        let license = data(index.license, "there is no license")?;
+        if license.size() > LICENSE_MAX {
             return Err(Error::too_big("the license is too long", license.at(0)));
         }
-        let btf = Btf::parse(section(index.btf, "there is no .BTF section")?.data)?;
-        let program = index
-            .program
-            .ok_or(Error::malformed("there is no program", 0))?;
+        let btf = Btf::parse(data(index.btf, "there is no .BTF section")?)?;
+        let program = index.program.ok_or(missing("there is no program"))?;
         Ok(Self {
             license: license.string(0)?,
             maps: map::read(&elf, &btf, index.maps)?,
             functions: functions(&elf, program, index.text)?,
             relocations: relocations(&elf.sections)?,
-            btf_ext: section(index.btf_ext, "there is no .BTF.ext section")?.data,
+            btf_ext: data(index.btf_ext, "there is no .BTF.ext section")?,
             btf,
             program,
             elf,
@@ -165,19 +179,18 @@ impl<'a> Object<'a> {
                 .checked_sub(1)?,
         };
         let function = self.functions.get(index)?;
-        let inside =
-            function.section == section && (function.start..function.end()).contains(&offset);
-        inside.then_some(index)
+        let inside = (function.start..function.end()).contains(&offset);
+        (function.section == section && inside).then_some(index)
     }
 
     /// The relocations of a function.
-    pub(crate) fn relocations_of(&self, function: &Function<'_>) -> &[CodeRelocation] {
-        let bound = |offset| {
-            self.relocations
-                .partition_point(|r| (r.section, r.entry.offset) < (function.section, offset))
+    pub(crate) fn relocations_of(&self, function: &Function<'_>) -> &[Relocation] {
+        let mut sections = self.relocations.iter();
+        let Some((_, all)) = sections.find(|(section, _)| *section == function.section) else {
+            return &[];
         };
-        self.relocations
-            .get(bound(function.start)..bound(function.end()))
+        let bound = |offset| all.partition_point(|relocation| relocation.offset < offset);
+        all.get(bound(function.start)..bound(function.end()))
             .unwrap_or_default()
     }
 }
@@ -217,48 +230,29 @@ impl Index {
 
 /// The program and, ordered, the functions in `.text`.
 fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<Vec<Function<'a>>> {
-    let mut functions = Vec::new();
+    let mut functions = Vec::<Function<'a>>::default();
     for symbol in elf.symbols() {
         let symbol = symbol?;
-        let code = symbol.section == Some(program) || (text.is_some() && symbol.section == text);
-        let section = match symbol
-            .section
-            .filter(|_| code && symbol.kind == elf::STT_FUNC)
-        {
-            Some(section) => section,
-            None => continue,
+        let Some(section) = symbol.section.filter(|_| symbol.kind == elf::STT_FUNC) else {
+            continue;
         };
-        let malformed = |rule| Error::malformed(rule, symbol.at).named(symbol.name.to_bytes());
+        if section != program && Some(section) != text {
+            continue;
+        }
         if functions.len() == FUNCTIONS_MAX {
             return Err(Error::too_big("there are too many functions", symbol.at));
         }
-        if symbol.size == 0 || symbol.value % INSN_SIZE != 0 || symbol.size % INSN_SIZE != 0 {
-            return Err(malformed("not a sequence of instructions"));
+        let function = Function::read(elf, &symbol, section, section == program)?;
+        // Few enough to be inserted where they belong; the kernel's stack is too small for a sort.
+        let place = |f: &Function<'_>| (f.section != program, f.start);
+        let position = functions.partition_point(|other| place(other) < place(&function));
+        functions.push(function)?;
+        if let Some(rest) = functions.get_mut(position..) {
+            rest.rotate_right(1);
         }
-        let whole = elf.sections.get(section).map(|section| section.data);
-        let whole = whole.ok_or(malformed("a function without a section"))?;
-        if section == program && (!symbol.is_global() || symbol.size != whole.size()) {
-            return Err(malformed(
-                "the program is not the only function of its section",
-            ));
-        }
-        functions.push(Function {
-            name: symbol.name,
-            // The verifier takes the program for global whatever it is called.
-            is_static: section != program && symbol.is_hidden(),
-            code: whole.part(
-                symbol.value,
-                symbol.size,
-                "a function lies outside its section",
-            )?,
-            start: symbol.value,
-            section,
-        })?;
     }
-    functions.sort_unstable_by_key(|f| (f.section != program, f.start));
-    match functions.first() {
-        Some(first) if first.section == program => (),
-        _ => return Err(Error::malformed("there is no program", 0)),
+    if functions.first().map(|first| first.section) != Some(program) {
+        return Err(missing("there is no program"));
     }
     for (one, next) in functions.iter().zip(functions.iter().skip(1)) {
         if one.section == next.section && one.end() > next.start {
@@ -269,33 +263,43 @@ fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<V
     Ok(functions)
 }
 
-/// All relocations of code, ordered by section and offset.
-fn relocations(sections: &[Section<'_>]) -> Result<Vec<CodeRelocation>> {
-    let mut all = Vec::new();
-    for relocations in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
-        let error = |error: Error| error.named(relocations.name.to_bytes());
-        let index = relocations.info as usize;
-        let changed = sections.get(index).ok_or(error(Error::malformed(
-            "relocations of nothing",
-            relocations.header,
-        )))?;
+/// The relocations of each section of code. Compilers order them, and so no section has two sets.
+fn relocations(sections: &[Section<'_>]) -> Result<Vec<(usize, Vec<Relocation>)>> {
+    let mut all = Vec::<(usize, Vec<Relocation>)>::default();
+    for section in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
+        let name = section.name.to_bytes();
+        let malformed = |rule| Error::malformed(rule, section.header).named(name);
+        let index = section.info as usize;
+        let changed = sections
+            .get(index)
+            .ok_or(malformed("relocations of nothing"))?;
         match Role::of(changed)? {
             Role::Program | Role::Text => (),
             Role::Btf | Role::BtfExt | Role::Ignored => continue,
             _ => {
-                return Err(error(Error::unsupported(
-                    "relocations of data",
-                    relocations.header,
-                )))
+                let error = Error::unsupported("relocations of data", section.header);
+                return Err(error.named(name));
             }
         }
-        for entry in elf::relocations(relocations)? {
-            all.push(CodeRelocation {
-                section: index,
-                entry: entry?,
-            })?;
+        if all.iter().any(|&(other, _)| other == index) {
+            return Err(malformed("a second set of relocations"));
         }
+        let mut ordered = Vec::<Relocation>::default();
+        for entry in elf::relocations(section)? {
+            let entry = entry?;
+            if ordered
+                .last()
+                .is_some_and(|last| last.offset >= entry.offset)
+            {
+                return Err(malformed("relocations that are out of order"));
+            }
+            ordered.push(entry)?;
+        }
+        all.push((index, ordered))?;
     }
-    all.sort_unstable_by_key(|r| (r.section, r.entry.offset));
     Ok(all)
+}
+
+fn missing(rule: &'static str) -> Error {
+    Error::malformed(rule, 0)
 }

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_parts() -> Result<()> {
+    fn parts_of_parts() -> Result {
         let object = *b"0123abc\0ef\0xyz";
         let part = Part::whole(&object).part(4, 7, "whole")?;
         assert_eq!(part.bytes(), b"abc\0ef\0");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn fields() -> Result<()> {
+    fn fields() -> Result {
         let object = [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 0xff];
         let part = Part::whole(&object).part(1, 8, "whole")?;
         assert_eq!(part.le16(6), Ok(0x0807));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn strings() -> Result<()> {
+    fn strings() -> Result {
         let part = Part::whole(b"..ab\0cd").part(2, 5, "whole")?;
         assert_eq!(part.string(0), Ok(c"ab"));
         assert_eq!(part.string(2), Ok(c""));

@@ -40,7 +40,7 @@ impl<'a> Object<'a> {
     pub fn link<K: Kernel>(self, kernel: &K) -> Result<Linked<'a>> {
         let linker = Linker::link(&self, kernel)?;
         let info = Info::read(&self, &linker)?;
-        let mut statics = Vec::new();
+        let mut statics = Vec::default();
         for (&index, &[_, type_]) in linker.order.iter().zip(info.functions.iter()) {
             if self.functions.get(index).is_some_and(|f| f.is_static) {
                 statics.push(type_)?;

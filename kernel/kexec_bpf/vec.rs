@@ -18,22 +18,23 @@ use crate::error::{
 pub struct Vec<T>(KVVec<T>);
 
 impl<T> Vec<T> {
-    /// An empty vector.
-    pub const fn new() -> Self {
-        Self(KVVec::new())
-    }
-
     /// Appends `value`.
-    pub fn push(&mut self, value: T) -> Result<()> {
+    pub fn push(&mut self, value: T) -> Result {
         self.0
             .push(value, GFP_KERNEL_ACCOUNT)
             .map_err(|_| Error::no_memory())
     }
 }
 
+impl<T> Default for Vec<T> {
+    fn default() -> Self {
+        Self(KVVec::new())
+    }
+}
+
 impl<T: Clone> Vec<T> {
     /// Appends all `values`.
-    pub fn extend_from_slice(&mut self, values: &[T]) -> Result<()> {
+    pub fn extend_from_slice(&mut self, values: &[T]) -> Result {
         self.0
             .extend_from_slice(values, GFP_KERNEL_ACCOUNT)
             .map_err(|_| Error::no_memory())

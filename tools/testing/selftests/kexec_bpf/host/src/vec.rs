@@ -16,23 +16,23 @@ use crate::error::{
 pub struct Vec<T>(alloc::vec::Vec<T>);
 
 impl<T> Vec<T> {
-    /// An empty vector.
-    #[expect(clippy::new_without_default, reason = "the kernel's has none either")]
-    pub const fn new() -> Self {
-        Self(alloc::vec::Vec::new())
-    }
-
     /// Appends `value`.
-    pub fn push(&mut self, value: T) -> Result<()> {
+    pub fn push(&mut self, value: T) -> Result {
         self.0.try_reserve(1).map_err(|_| Error::no_memory())?;
         self.0.push(value);
         Ok(())
     }
 }
 
+impl<T> Default for Vec<T> {
+    fn default() -> Self {
+        Self(alloc::vec::Vec::new())
+    }
+}
+
 impl<T: Clone> Vec<T> {
     /// Appends all `values`.
-    pub fn extend_from_slice(&mut self, values: &[T]) -> Result<()> {
+    pub fn extend_from_slice(&mut self, values: &[T]) -> Result {
         self.0
             .try_reserve(values.len())
             .map_err(|_| Error::no_memory())?;
