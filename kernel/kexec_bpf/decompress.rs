@@ -76,7 +76,10 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     let malformed = Error::malformed("a malformed deflate stream", at);
     let len = u64::from(gzip.isize);
     if len > (deflate.len() as u64).saturating_mul(DEFLATE_RATIO) {
-        return Err(Error::malformed("a longer output than deflate can make", at));
+        return Err(Error::malformed(
+            "a longer output than deflate can make",
+            at,
+        ));
     }
     let mut out = want.buffer(len, budget)?;
     let mut workspace = ffi::zlib_workspace().map_err(|_| Error::no_memory())?;
@@ -112,21 +115,33 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         }
     }
     if stream.avail_in != 0 || out.len() as u64 != len {
-        return Err(Error::malformed("the deflate stream does not end where it should", at));
+        return Err(Error::malformed(
+            "the deflate stream does not end where it should",
+            at,
+        ));
     }
     match ffi::crc32(&out) == gzip.crc32 {
         true => Ok(out),
-        false => Err(Error::malformed("the output does not have the checksum in the trailer", at)),
+        false => Err(Error::malformed(
+            "the output does not have the checksum in the trailer",
+            at,
+        )),
     }
 }
 
 fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     let frame = Frame::parse(src)?;
     if frame.len != src.len() {
-        return Err(Error::malformed("bytes after the zstd frame", frame.len as u64));
+        return Err(Error::malformed(
+            "bytes after the zstd frame",
+            frame.len as u64,
+        ));
     }
     if frame.content_size.is_some_and(|size| size > frame.bound) {
-        return Err(Error::malformed("a longer output than the zstd blocks can make", 0));
+        return Err(Error::malformed(
+            "a longer output than the zstd blocks can make",
+            0,
+        ));
     }
     let mut out = match (frame.content_size, want) {
         (Some(size), _) => want.buffer(size, budget)?,

@@ -15,6 +15,8 @@ pub enum Kind {
     TooBig,
     /// Well formed, but of a sort that is not supported.
     Unsupported,
+    /// The task was killed meanwhile.
+    Interrupted,
     /// Out of memory.
     NoMemory,
 }
@@ -68,6 +70,11 @@ impl Error {
     /// Out of memory.
     pub const fn no_memory() -> Self {
         Self::new(Kind::NoMemory, "out of memory", 0)
+    }
+
+    /// The task was killed meanwhile.
+    pub const fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "killed by a signal", 0)
     }
 
     /// The same refusal, with the name of what is refused.

@@ -59,33 +59,28 @@ pub(crate) fn machine() -> u32 {
     unsafe { bindings::kexec_bpf_machine() }
 }
 
-/// SHA-256 of the concatenation of all `parts`.
-pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; SHA256_LEN] {
+/// SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_LEN] {
     let mut digest = [0; SHA256_LEN];
-    let mut ctx = bindings::sha256_ctx::default();
-    // SAFETY: `ctx` is initialised first; the slices are valid for their lengths, `digest` for that
-    // of a digest.
-    unsafe {
-        bindings::sha256_init(&mut ctx);
-        for part in parts {
-            bindings::sha256_update(&mut ctx, part.as_ptr(), part.len());
-        }
-        bindings::sha256_final(&mut ctx, digest.as_mut_ptr());
-    }
+    // SAFETY: The slice is valid for its length, `digest` has room for a digest.
+    unsafe { bindings::sha256(bytes.as_ptr(), bytes.len(), digest.as_mut_ptr()) };
     digest
 }
 
 /// The CRC-32 of gzip.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     // SAFETY: The slice is valid for its length.
-    !unsafe { bindings::crc32_le(!0, bytes.as_ptr(), bytes.len()) }
+    !unsafe { bindings::crc32_le(!0, bytes.as_ptr().cast(), bytes.len()) }
 }
 
 /// A workspace for `zlib_inflateInit2()`.
 pub(crate) fn zlib_workspace() -> Result<VVec<u8>> {
     // SAFETY: There are no requirements.
     let len = unsafe { bindings::zlib_inflate_workspacesize() };
-    Ok(VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?)
+    Ok(VVec::with_capacity(
+        usize::try_from(len)?,
+        GFP_KERNEL_ACCOUNT,
+    )?)
 }
 
 /// A workspace for `zstd_init_dctx()`.
@@ -281,7 +276,9 @@ impl Program {
         let verify = |to: UserPtr, len: &mut u32| {
             // SAFETY: Pointers and counts are those of slices and strings that live until the end
             // of this function; maps and BTF are alive by the invariants of their types.
-            from_err_ptr(unsafe { bindings::kexec_bpf_prog_load(&spec, to.as_mut_ptr().cast(), len) })
+            from_err_ptr(unsafe {
+                bindings::kexec_bpf_prog_load(&spec, to.as_mut_ptr().cast(), len)
+            })
         };
         let prog = verify(UserPtr::from_addr(0), &mut 0).or_else(|error| {
             // Once more, to say why.
@@ -299,7 +296,10 @@ impl Program {
                 EAGAIN => EINTR,
                 _ => ELIBEXEC,
             };
-            Err(log.refuse(errno, fmt!("program: the verifier refuses it: {}", error.to_errno())))
+            Err(log.refuse(
+                errno,
+                fmt!("program: the verifier refuses it: {}", error.to_errno()),
+            ))
         })?;
         let prog = NonNull::new(prog).ok_or(ENOMEM)?;
         // INVARIANT: The caller of `kexec_bpf_prog_load()` gets a reference.
@@ -382,6 +382,11 @@ pub(crate) fn record(digest: &Digest, key: &Key, verdict: Result) {
     let digest = digest.bytes();
     // SAFETY: The slices are valid for their lengths; a key is a SHA-256.
     unsafe {
-        bindings::kexec_bpf_record(digest.as_ptr(), digest.len() as u32, key.0.as_ptr(), verdict)
+        bindings::kexec_bpf_record(
+            digest.as_ptr(),
+            digest.len() as u32,
+            key.0.as_ptr(),
+            verdict,
+        )
     }
 }

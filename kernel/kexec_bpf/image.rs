@@ -75,10 +75,9 @@ impl VerifiedImage {
         let image = Self::new(resource, 0, digest, &Key::default(), session)?;
         match image {
             Some(image) => Ok((file, image)),
-            None => {
-                let why = fmt!("image: there is no section .bpf");
-                Err(session.log.refuse(ENOEXEC, why))
-            }
+            None => Err(session
+                .log
+                .refuse(ENOEXEC, fmt!("image: there is no section .bpf"))),
         }
     }
 
@@ -111,13 +110,16 @@ impl VerifiedImage {
             return Ok(None);
         };
         if depth >= DEPTH_MAX {
-            let why = fmt!("nesting: more than {DEPTH_MAX} levels");
-            return Err(session.log.refuse(ELOOP, why));
+            return Err(session
+                .log
+                .refuse(ELOOP, fmt!("nesting: more than {DEPTH_MAX} levels")));
         }
         let object = resource.piece(section.range.start as u64, section.range.len() as u64)?;
         if object.len() > OBJECT_MAX {
-            let why = fmt!("image: section .bpf is larger than {OBJECT_MAX} bytes");
-            return Err(session.log.refuse(EFBIG, why));
+            return Err(session.log.refuse(
+                EFBIG,
+                fmt!("image: section .bpf is larger than {OBJECT_MAX} bytes"),
+            ));
         }
         let key = Key::new(parent, &digest, object.bytes());
         session.log.line(fmt!("level {depth}: key {key}"));

@@ -91,7 +91,8 @@ impl Initrd {
             .filter(|&len| len <= IMAGE_MAX && self.pieces.len() < PIECES_MAX)
             .ok_or(EFBIG)?;
         let padding = padding as usize;
-        self.pieces.push(Piece { bytes, padding }, GFP_KERNEL_ACCOUNT)?;
+        self.pieces
+            .push(Piece { bytes, padding }, GFP_KERNEL_ACCOUNT)?;
         self.len = len;
         Ok(())
     }
@@ -102,7 +103,10 @@ impl Initrd {
         let mut skip = offset as usize;
         let mut to = to.iter_mut();
         for piece in self.pieces.iter() {
-            for bytes in [zeroes.get(..piece.padding).unwrap_or_default(), piece.bytes.get()] {
+            for bytes in [
+                zeroes.get(..piece.padding).unwrap_or_default(),
+                piece.bytes.get(),
+            ] {
                 let rest = bytes.get(skip..).unwrap_or_default();
                 skip = skip.saturating_sub(bytes.len());
                 for (&from, to) in rest.iter().zip(&mut to) {
@@ -118,7 +122,11 @@ impl Initrd {
             return Ok(None);
         }
         if self.pieces.len() == 1 {
-            if let Some(Piece { bytes: Bytes::Resource(sole), .. }) = self.pieces.pop() {
+            if let Some(Piece {
+                bytes: Bytes::Resource(sole),
+                ..
+            }) = self.pieces.pop()
+            {
                 return Ok(Some(sole));
             }
         }

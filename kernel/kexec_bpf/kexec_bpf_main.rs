@@ -29,62 +29,62 @@ use kernel::{
 
 // Bytes in, facts out: nothing of the kernel, so that they are tested and fuzzed on the host.
 #[forbid(unsafe_code)]
-mod error;
-#[forbid(unsafe_code)]
-mod bytes;
-#[forbid(unsafe_code)]
-mod pe;
-#[forbid(unsafe_code)]
-mod part;
-#[forbid(unsafe_code)]
-mod elf;
-#[forbid(unsafe_code)]
 mod btf;
 #[forbid(unsafe_code)]
 mod btf_ext;
 #[forbid(unsafe_code)]
 mod btf_fixup;
 #[forbid(unsafe_code)]
+mod bytes;
+#[forbid(unsafe_code)]
+mod cpio;
+#[forbid(unsafe_code)]
+mod elf;
+#[forbid(unsafe_code)]
+mod error;
+#[forbid(unsafe_code)]
+mod gzip;
+#[forbid(unsafe_code)]
+mod link;
+#[forbid(unsafe_code)]
 mod map;
 #[forbid(unsafe_code)]
 mod object;
 #[forbid(unsafe_code)]
-mod link;
+mod part;
+#[forbid(unsafe_code)]
+mod pe;
 #[forbid(unsafe_code)]
 mod program;
 #[forbid(unsafe_code)]
-mod gzip;
+mod vec;
 #[forbid(unsafe_code)]
 mod zstd;
-#[forbid(unsafe_code)]
-mod cpio;
-#[forbid(unsafe_code)]
-mod vec;
 
 // One load, in the order of the flow.
 #[forbid(unsafe_code)]
-mod log;
+mod cmdline;
+mod decompress;
 #[forbid(unsafe_code)]
 mod digest;
+#[forbid(unsafe_code)]
+mod image;
+#[forbid(unsafe_code)]
+mod initrd;
+#[forbid(unsafe_code)]
+mod kfuncs;
+#[forbid(unsafe_code)]
+mod level;
+#[forbid(unsafe_code)]
+mod loader;
+#[forbid(unsafe_code)]
+mod log;
+#[forbid(unsafe_code)]
+mod parts;
 #[forbid(unsafe_code)]
 mod resource;
 #[forbid(unsafe_code)]
 mod session;
-#[forbid(unsafe_code)]
-mod image;
-#[forbid(unsafe_code)]
-mod loader;
-mod decompress;
-#[forbid(unsafe_code)]
-mod initrd;
-#[forbid(unsafe_code)]
-mod cmdline;
-#[forbid(unsafe_code)]
-mod parts;
-#[forbid(unsafe_code)]
-mod level;
-#[forbid(unsafe_code)]
-mod kfuncs;
 #[forbid(unsafe_code)]
 mod test_run;
 

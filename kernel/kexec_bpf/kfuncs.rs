@@ -13,8 +13,7 @@ use kernel::{
 use crate::{
     cmdline,
     cpio::Archive,
-    decompress,
-    ffi,
+    decompress, ffi,
     level::Level,
     pe::Pe,
     resource::{
@@ -111,19 +110,28 @@ impl Level<'_> {
         }
         let kernel = self.range(range)?;
         if self.session.is_enforced && !kernel.is_verified() {
-            let why = fmt!(
+            return Err(self.refuse(
+                EACCES,
+                fmt!(
                 "bytes {:#x} to {:#x} of resource {} as kernel: no signature covers all of them",
                 range.offset,
                 range.offset.saturating_add(range.len),
                 range.resource
-            );
-            return Err(self.refuse(EACCES, why));
+            ),
+            ));
         }
         if kernel.bytes().as_ptr().align_offset(KERNEL_ALIGN) != 0 {
-            let why = fmt!("kernel at {:#x}, not a multiple of {KERNEL_ALIGN}", range.offset);
-            return Err(self.refuse(EINVAL, why));
+            return Err(self.refuse(
+                EINVAL,
+                fmt!(
+                    "kernel at {:#x}, not a multiple of {KERNEL_ALIGN}",
+                    range.offset
+                ),
+            ));
         }
-        self.session.log.line(fmt!("program: kernel of {} bytes", range.len));
+        self.session
+            .log
+            .line(fmt!("program: kernel of {} bytes", range.len));
         self.parts.kernel = Some(kernel);
         Ok(0)
     }
@@ -137,7 +145,9 @@ impl Level<'_> {
         if let Some(initrd) = initrd {
             self.parts.initrd.append(initrd)?;
         }
-        self.session.log.line(fmt!("program: initrd of {} bytes", range.len));
+        self.session
+            .log
+            .line(fmt!("program: initrd of {} bytes", range.len));
         Ok(0)
     }
 
@@ -150,10 +160,18 @@ impl Level<'_> {
         let text = text.as_ref().map_or(&[][..], Resource::bytes);
         if let Err(error) = self.parts.cmdline.append(text) {
             self.parts.cmdline = old;
-            let why = fmt!("command line of {} bytes: {}", range.len, cmdline::why_not(error));
-            return Err(self.refuse(error, why));
+            return Err(self.refuse(
+                error,
+                fmt!(
+                    "command line of {} bytes: {}",
+                    range.len,
+                    cmdline::why_not(error)
+                ),
+            ));
         }
-        self.session.log.line(fmt!("program: command line of {} bytes", range.len));
+        self.session
+            .log
+            .line(fmt!("program: command line of {} bytes", range.len));
         Ok(0)
     }
 
@@ -179,8 +197,9 @@ impl Level<'_> {
             .map_err(|error| self.refuse(error.kind.errno(), fmt!("decompress: {error}")))?;
         let len = out.len();
         let handle = self.add(Resource::new(out, src.covers_result())?)?;
-        let line = fmt!("program: decompressed {} bytes to {len}", src.len());
-        self.session.log.line(line);
+        self.session
+            .log
+            .line(fmt!("program: decompressed {} bytes to {len}", src.len()));
         Ok(i64::from(handle))
     }
 
@@ -202,7 +221,9 @@ impl Level<'_> {
                 .map_err(|error| self.refuse(error.kind.errno(), fmt!("initrd: {error}")))
                 .and_then(|archive| self.parts.initrd.append_file(&archive, piece)),
         }?;
-        self.session.log.line(fmt!("program: {} bytes appended to the initrd", src.len));
+        self.session
+            .log
+            .line(fmt!("program: {} bytes appended to the initrd", src.len));
         Ok(0)
     }
 
@@ -212,11 +233,19 @@ impl Level<'_> {
             return Err(EINVAL);
         }
         self.parts.cmdline.append(text).map_err(|error| {
-            let why = fmt!("{} bytes of command line: {}", text.len(), cmdline::why_not(error));
-            self.refuse(error, why)
+            self.refuse(
+                error,
+                fmt!(
+                    "{} bytes of command line: {}",
+                    text.len(),
+                    cmdline::why_not(error)
+                ),
+            )
         })?;
-        let line = fmt!("program: {} bytes appended to the command line", text.len());
-        self.session.log.line(line);
+        self.session.log.line(fmt!(
+            "program: {} bytes appended to the command line",
+            text.len()
+        ));
         Ok(0)
     }
 
@@ -232,9 +261,11 @@ impl Level<'_> {
         let covered = match verify {
             false => NOTHING,
             true => {
-                let pe = Pe::parse(&bytes).map_err(|error| self.session.malformed("file", error))?;
-                let digest = ffi::verify_pe(&bytes)
-                    .map_err(|error| self.refuse(EKEYREJECTED, fmt!("file: {}", error.to_errno())))?;
+                let pe =
+                    Pe::parse(&bytes).map_err(|error| self.session.malformed("file", error))?;
+                let digest = ffi::verify_pe(&bytes).map_err(|error| {
+                    self.refuse(EKEYREJECTED, fmt!("file: {}", error.to_errno()))
+                })?;
                 self.session.log.line(fmt!("file: signed, digest {digest}"));
                 pe.covered()
             }

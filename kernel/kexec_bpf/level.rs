@@ -110,15 +110,15 @@ impl<'a> Level<'a> {
 
     /// Runs the program and takes its decisions.
     pub(crate) fn decide(mut self, program: &Program) -> Result<Parts> {
-        let log = match self.run(program)? {
-            0 if self.parts.kernel.is_some() => return Ok(self.parts),
-            0 => {
-                let why = fmt!("program: it bound no kernel");
-                return Err(self.session.log.refuse(ECANCELED, why));
-            }
-            returned => fmt!("program returned {returned}"),
-        };
-        Err(self.session.log.refuse(ECANCELED, log))
+        let returned = self.run(program)?;
+        let log = &mut self.session.log;
+        if returned != 0 {
+            return Err(log.refuse(ECANCELED, fmt!("program returned {returned}")));
+        }
+        if self.parts.kernel.is_none() {
+            return Err(log.refuse(ECANCELED, fmt!("the program bound no kernel")));
+        }
+        Ok(self.parts)
     }
 
     /// What the program saw.
@@ -172,6 +172,7 @@ impl<'a> Level<'a> {
 
     /// The piece that a range names.
     pub(crate) fn range(&self, range: &bindings::bpf_kexec_range) -> Result<Resource> {
-        self.resource(range.resource)?.piece(range.offset, range.len)
+        self.resource(range.resource)?
+            .piece(range.offset, range.len)
     }
 }

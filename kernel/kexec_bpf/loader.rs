@@ -44,26 +44,30 @@ pub(crate) fn load(object: &Resource, private_fd: i32, log: &mut Log) -> Result<
     for (index, map) in linked.maps.iter().enumerate() {
         let created = create(map).map_err(|error| {
             let name = crate::error::Name::new(map.name.to_bytes());
-            log.refuse(error, fmt!("object: map '{}' cannot be made", name.as_str()))
+            log.refuse(
+                error,
+                fmt!("object: map '{}' cannot be made", name.as_str()),
+            )
         })?;
         maps.push(created, GFP_KERNEL)?;
         if is_private(map) {
             private = Some(index);
         }
     }
-    let btf = match linked.btf.is_empty() {
-        true => None,
-        false => Some(
-            Btf::parse(&linked.btf)
-                .map_err(|error| log.refuse(bad(error), fmt!("object: the kernel refuses its BTF")))?,
-        ),
-    };
+    let btf =
+        match linked.btf.is_empty() {
+            true => None,
+            false => Some(Btf::parse(&linked.btf).map_err(|error| {
+                log.refuse(bad(error), fmt!("object: the kernel refuses its BTF"))
+            })?),
+        };
     let program = Program::load(&linked, maps, btf, log)?;
     // After verification, so that no user value is folded into it, and before the run.
     if let Some(map) = private.and_then(|index| program.maps().get(index)) {
         if private_fd >= 0 {
-            map.copy_from_user(private_fd)
-                .map_err(|error| log.refuse(error, fmt!("private data: {}", why_not_copied(error))))?;
+            map.copy_from_user(private_fd).map_err(|error| {
+                log.refuse(error, fmt!("private data: {}", why_not_copied(error)))
+            })?;
             log.line(fmt!("private data: copied"));
         }
     }

@@ -44,27 +44,44 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// What the caller gave: no kernel.
-    pub(crate) fn of_caller(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result<Self> {
+    pub(crate) fn of_caller(
+        args: &bindings::kexec_bpf_args,
+        session: &mut Session,
+    ) -> Result<Self> {
         let mut parts = Self::default();
         if args.initrd_fd != -1 {
             let file = session.open(args.initrd_fd, "initrd")?;
             let bytes = session.read(&file, false, "initrd")?;
-            session.log.line(fmt!("caller's initrd: {} bytes", bytes.len()));
+            session
+                .log
+                .line(fmt!("caller's initrd: {} bytes", bytes.len()));
             parts.initrd.append(Resource::new(bytes, NOTHING)?)?;
         }
         if args.cmdline_len > cmdline::LEN_MAX as u64 {
-            let why = fmt!("caller's command line: more than {} bytes", cmdline::LEN_MAX);
-            return Err(session.log.refuse(EFBIG, why));
+            return Err(session.log.refuse(
+                EFBIG,
+                fmt!(
+                    "caller's command line: more than {} bytes",
+                    cmdline::LEN_MAX
+                ),
+            ));
         }
         let mut text = KVec::new();
-        UserSlice::new(UserPtr::from_addr(args.cmdline as usize), args.cmdline_len as usize)
-            .read_all(&mut text, GFP_KERNEL_ACCOUNT)?;
+        UserSlice::new(
+            UserPtr::from_addr(args.cmdline as usize),
+            args.cmdline_len as usize,
+        )
+        .read_all(&mut text, GFP_KERNEL_ACCOUNT)?;
         parts.cmdline.append(&text).map_err(|error| {
             let why = cmdline::why_not(error);
-            session.log.refuse(error, fmt!("caller's command line: {why}"))
+            session
+                .log
+                .refuse(error, fmt!("caller's command line: {why}"))
         })?;
         if !text.is_empty() {
-            session.log.line(fmt!("caller's command line: {} bytes", text.len()));
+            session
+                .log
+                .line(fmt!("caller's command line: {} bytes", text.len()));
         }
         Ok(parts)
     }
@@ -81,8 +98,10 @@ impl Parts {
             Printable(cmdline.strip_suffix(b"\0").unwrap_or_default())
         ));
         ffi::probe(kernel.bytes()).map_err(|_| {
-            let why = fmt!("kernel: no loader of this architecture knows its format");
-            session.log.refuse(ELIBBAD, why)
+            session.log.refuse(
+                ELIBBAD,
+                fmt!("kernel: no loader of this architecture knows its format"),
+            )
         })?;
         if flags & bindings::KEXEC_BPF_DRY_RUN != 0 {
             session.log.line(fmt!("accepted, not installed: dry run"));
@@ -95,8 +114,10 @@ impl Parts {
                 EINVAL | ENOEXEC => ELIBBAD,
                 _ => error,
             };
-            let why = fmt!("kernel: kexec_file does not take it: {}", error.to_errno());
-            session.log.refuse(errno, why)
+            session.log.refuse(
+                errno,
+                fmt!("kernel: kexec_file does not take it: {}", error.to_errno()),
+            )
         })?;
         session.log.line(fmt!("accepted, installed"));
         Ok(())

@@ -57,7 +57,10 @@ impl Resource {
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         // By the type invariant there are such bytes.
-        self.buffer.bytes.get(self.range.clone()).unwrap_or_default()
+        self.buffer
+            .bytes
+            .get(self.range.clone())
+            .unwrap_or_default()
     }
 
     /// The length in bytes.
@@ -109,6 +112,9 @@ impl Budget {
     /// An empty buffer with room for `len` bytes, charged to the caller's memory cgroup.
     pub(crate) fn buffer(&mut self, len: u64) -> Result<VVec<u8>> {
         self.0 = self.0.checked_sub(len).ok_or(EFBIG)?;
-        Ok(VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?)
+        Ok(VVec::with_capacity(
+            usize::try_from(len)?,
+            GFP_KERNEL_ACCOUNT,
+        )?)
     }
 }

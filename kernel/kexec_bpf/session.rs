@@ -52,11 +52,13 @@ impl Session {
     /// Takes the file from a descriptor, once.
     pub(crate) fn open(&mut self, fd: i32, what: &str) -> Result<File> {
         if self.taken.contains(&fd) {
-            return Err(self.log.refuse(EBADF, fmt!("{what}: descriptor {fd} was already read")));
+            return Err(self
+                .log
+                .refuse(EBADF, fmt!("{what}: descriptor {fd} was already read")));
         }
-        let file = File::get(fd).map_err(|error| {
-            let why = fmt!("{what}: {fd} is not an open descriptor");
-            self.log.refuse(error, why)
+        let file = File::get(fd).map_err(|errno| {
+            self.log
+                .refuse(errno, fmt!("{what}: {fd} is not an open descriptor"))
         })?;
         self.taken.push(fd, GFP_KERNEL)?;
         Ok(file)
@@ -76,17 +78,24 @@ impl Session {
             return Err(refuse(&mut self.log, ENOEXEC, "the file is empty"));
         }
         if len > IMAGE_MAX {
-            return Err(refuse(&mut self.log, EFBIG, "the file is larger than 1 GiB"));
+            return Err(refuse(
+                &mut self.log,
+                EFBIG,
+                "the file is larger than 1 GiB",
+            ));
         }
-        let bytes = self.budget.buffer(len).map_err(|errno| {
-            refuse(&mut self.log, errno, "there is no memory for it")
-        })?;
+        let bytes = self
+            .budget
+            .buffer(len)
+            .map_err(|errno| refuse(&mut self.log, errno, "there is no memory for it"))?;
         if len == 0 {
             return Ok(bytes);
         }
         file.read(bytes, is_image).map_err(|errno| {
-            let why = fmt!("{what}: the file cannot be read: {}", errno.to_errno());
-            self.log.refuse(errno, why)
+            self.log.refuse(
+                errno,
+                fmt!("{what}: the file cannot be read: {}", errno.to_errno()),
+            )
         })
     }
 
@@ -132,6 +141,12 @@ impl Session {
     }
 }
 
+impl kernel::fmt::Display for error::Error {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
 impl error::Kind {
     /// The errno of this class.
     pub(crate) fn errno(self) -> Error {
@@ -141,6 +156,7 @@ impl error::Kind {
             Self::TooBig => EFBIG,
             Self::Unsupported => ENOPKG,
             Self::NoMemory => ENOMEM,
+            Self::Interrupted => EINTR,
         }
     }
 }

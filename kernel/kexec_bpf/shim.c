@@ -169,8 +169,6 @@ static const struct bpf_func_proto *kexec_func_proto(enum bpf_func_id func_id,
 		return &bpf_map_delete_elem_proto;
 	case BPF_FUNC_loop:
 		return &kexec_bpf_loop_proto;
-	case BPF_FUNC_strncmp:
-		return &bpf_strncmp_proto;
 	default:
 		return NULL;
 	}

@@ -61,14 +61,15 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         .checked_add(input.cmdline_len)
         .and_then(|rest| data_len.checked_sub(rest))
         .ok_or(EINVAL)?;
-    let mut session = || {
+    let session = || {
         Session::new(
             Log::new(UserPtr::from_addr(0), 0),
             false,
             ctx.flags & bindings::BPF_KEXEC_CTX_ENFORCED != 0,
         )
     };
-    let mut data = UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
+    let mut data =
+        UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
     let mut budget = session();
     let image = read(&mut data, image_len, covered, &mut budget)?;
     let initrd = read(&mut data, input.initrd_len, NOTHING, &mut budget)?;
@@ -87,7 +88,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         nsecs = nsecs.saturating_add(start.elapsed().as_nanos());
         left = left.saturating_sub(1);
         if left == 0 || returned.is_err() {
-            run.nsecs = nsecs as u64 / u64::from(run.repeat.max(1));
+            run.test.nsecs = nsecs as u64 / u64::from(run.repeat.max(1));
             run.retval = returned? as u32;
             return finish(level, run);
         }
@@ -120,7 +121,6 @@ fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
     run.test.kernel_len = bytes(&kernel);
     run.test.initrd_len = bytes(&initrd);
     run.test.cmdline_len = parts.cmdline.bytes().len() as u64;
-    run.test.nsecs = run.nsecs;
 
     let room = run.data_out_len as usize;
     let mut out = UserSlice::new(UserPtr::from_ptr(run.data_out), room).writer();
