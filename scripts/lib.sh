@@ -26,6 +26,11 @@ digest() {
 	cat "$@" | sha256sum | cut -c1-12
 }
 
+# directories FILE...: where these are, as in-root takes it in $BINDS.
+directories() {
+	realpath -m "$@" | sed 's|/[^/]*$||' | paste -sd:
+}
+
 # enter "$@": goes on in the toolchain root, unless already there.
 enter() {
 	[ -n "${KEXEC_BPF_TOOLS:-}" ] || exec "$top/scripts/in-root" "$0" "$@"

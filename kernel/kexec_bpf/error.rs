@@ -15,6 +15,8 @@ pub enum Kind {
     TooBig,
     /// Well formed, but of a sort that is not supported.
     Unsupported,
+    /// Out of memory.
+    NoMemory,
 }
 
 /// A refusal: the rule that was broken, and where.
@@ -61,6 +63,11 @@ impl Error {
     /// Well formed, but of a sort that is not supported.
     pub const fn unsupported(rule: &'static str, at: u64) -> Self {
         Self::new(Kind::Unsupported, rule, at)
+    }
+
+    /// Out of memory.
+    pub const fn no_memory() -> Self {
+        Self::new(Kind::NoMemory, "out of memory", 0)
     }
 
     /// The same refusal, with the name of what is refused.

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the C part (kernel/kexec_bpf/shim.c) and the Rust part of kexec_bpf_load(2).
+ * Rust sees this file through bindgen.
+ */
+#ifndef _LINUX_KEXEC_BPF_H
+#define _LINUX_KEXEC_BPF_H
+
+#include <linux/crc32.h>
+#include <linux/types.h>
+#include <linux/verification.h>
+#include <linux/zlib.h>
+#include <linux/zstd.h>
+#include <asm/setup.h>
+#include <crypto/sha2.h>
+#include <uapi/linux/kexec_bpf.h>
+
+struct bpf_map;
+struct bpf_prog;
+struct btf;
+struct file;
+
+/*
+ * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a crash kernel,
+ * and x86 keeps room for it in any case.
+ */
+#define KEXEC_BPF_CMDLINE_ROOM	32
+enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
+
+/* A map to be: as in union bpf_attr. */
+struct kexec_bpf_map_spec {
+	const char *name;
+	u32 map_type;
+	u32 key_size;
+	u32 value_size;
+	u32 max_entries;
+	u32 map_flags;
+};
+
+/* A program to be: what BPF_PROG_LOAD takes, in kernel memory. */
+struct kexec_bpf_prog_spec {
+	const char *name;
+	const char *license;
+	const void *insns;
+	u32 insn_cnt;
+	u32 map_cnt;
+	struct bpf_map **maps;
+	struct btf *btf;
+	const void *func_info;
+	const void *line_info;
+	const void *core_relos;
+	u32 func_info_cnt;
+	u32 line_info_cnt;
+	u32 core_relo_cnt;
+};
+
+/* The parts of a kernel to install; cmdline_len counts the NUL. */
+struct kexec_bpf_parts {
+	const void *kernel;
+	size_t kernel_len;
+	const void *initrd;
+	size_t initrd_len;
+	const char *cmdline;
+	size_t cmdline_len;
+	struct file *file;
+};
+
+/* What BPF_PROG_TEST_RUN takes and gives. */
+struct kexec_bpf_test_run {
+	void __user *data_in;
+	void __user *data_out;
+	u32 data_in_len;
+	u32 data_out_len;	/* in: room; out: needed */
+	u32 repeat;
+	u32 retval;		/* out */
+	struct bpf_kexec_test test;
+};
+
+/* C, for Rust. Those that return int return 0 or a negative errno, pointers may be ERR_PTR(). */
+bool kexec_bpf_killed(void);
+u64 kexec_bpf_memory_max(void);
+u32 kexec_bpf_machine(void);
+ssize_t kexec_bpf_file_size(struct file *file);
+int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image);
+
+int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest);
+bool kexec_bpf_enforced(void);
+bool kexec_bpf_ima_appraises(void);
+int kexec_bpf_sig_policy(int err);
+
+s32 kexec_bpf_kfunc_id(const char *name);
+struct btf *kexec_bpf_btf_parse(const void *data, u32 len);
+void kexec_bpf_btf_put(struct btf *btf);
+struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec);
+int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool freeze);
+int kexec_bpf_map_copy(struct bpf_map *map, int fd);
+void kexec_bpf_map_put(struct bpf_map *map);
+struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log, u32 *log_len);
+u32 kexec_bpf_prog_run(struct bpf_prog *prog, struct bpf_kexec_ctx *ctx);
+void kexec_bpf_prog_put(struct bpf_prog *prog);
+
+int kexec_bpf_probe(const void *kernel, size_t len);
+int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags);
+void kexec_bpf_record(const u8 *digest, u32 digest_len, const u8 *key, int verdict);
+
+/* Rust, for C. */
+int kexec_bpf_rs_load(const struct kexec_bpf_args *args);
+int kexec_bpf_rs_test_run(struct bpf_prog *prog, struct kexec_bpf_test_run *run);
+s64 kexec_bpf_rs_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_kexec_range *range,
+			 void *buf, u64 len);
+s64 kexec_bpf_rs_decompress(struct bpf_kexec_ctx *ctx, const struct bpf_kexec_range *src,
+			    u64 algo, u64 out_len, u64 flags);
+s64 kexec_bpf_rs_initrd_append(struct bpf_kexec_ctx *ctx, const struct bpf_kexec_range *src,
+			       const void *path, u64 path_len, u64 mode);
+s64 kexec_bpf_rs_cmdline_append(struct bpf_kexec_ctx *ctx, const void *text, u64 len, u64 flags);
+s64 kexec_bpf_rs_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags);
+
+#endif /* _LINUX_KEXEC_BPF_H */

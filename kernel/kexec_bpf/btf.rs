@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The type information of a BPF object, as far as loading it takes.
+//!
+//! What is not needed here is left to the kernel's own check, later.
+
+use core::ffi::CStr;
+
+use crate::error::{
+    Error,
+    Result, //
+};
+use crate::part::Part;
+use crate::vec::Vec;
+
+const MAGIC: u16 = 0xeb9f;
+const VERSION: u8 = 1;
+/// Without the description of the type section's layout, which came later.
+pub const HEADER_SIZE: u32 = 24;
+
+const TYPE_SIZE: u64 = 12;
+
+/// Linkage of a variable that is seen outside the object.
+pub const VAR_GLOBAL: u32 = 1;
+
+/// How many types may have to be followed to the one that has a size.
+const DEPTH_MAX: u32 = 32;
+
+const INT: u8 = 1;
+/// A pointer.
+pub const PTR: u8 = 2;
+/// An array.
+pub const ARRAY: u8 = 3;
+/// A structure.
+pub const STRUCT: u8 = 4;
+const UNION: u8 = 5;
+const ENUM: u8 = 6;
+const FWD: u8 = 7;
+const TYPEDEF: u8 = 8;
+const VOLATILE: u8 = 9;
+const CONST: u8 = 10;
+const RESTRICT: u8 = 11;
+/// A function.
+pub const FUNC: u8 = 12;
+/// The prototype of functions.
+pub const FUNC_PROTO: u8 = 13;
+/// A variable.
+pub const VAR: u8 = 14;
+/// A section with variables.
+pub const DATASEC: u8 = 15;
+const FLOAT: u8 = 16;
+const DECL_TAG: u8 = 17;
+const TYPE_TAG: u8 = 18;
+const ENUM64: u8 = 19;
+
+/// A type.
+pub struct Type<'a> {
+    /// Offset of its name.
+    pub name: u32,
+    /// What sort of type it is.
+    pub kind: u8,
+    /// The number of its entries, or the linkage of a function.
+    pub vlen: u32,
+    /// Its size in bytes, or the type that it refers to.
+    pub size_or_type: u32,
+    /// The whole of it.
+    pub part: Part<'a>,
+}
+
+impl<'a> Type<'a> {
+    fn read(types: &Part<'a>, at: u64) -> Result<Self> {
+        let info = types.le32(at.saturating_add(4))?;
+        let vlen = info & 0xff_ffff;
+        let kind = (info >> 24) as u8 & 0x7f;
+        let extra = match kind {
+            INT | VAR | DECL_TAG => 4,
+            ARRAY => 12,
+            STRUCT | UNION | DATASEC | ENUM64 => u64::from(vlen).saturating_mul(12),
+            ENUM | FUNC_PROTO => u64::from(vlen).saturating_mul(8),
+            PTR | FWD | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | FLOAT | TYPE_TAG => 0,
+            _ => return Err(Error::unsupported("a type of unknown kind", types.at(at))),
+        };
+        let size = TYPE_SIZE.saturating_add(extra);
+        Ok(Self {
+            name: types.le32(at)?,
+            kind,
+            vlen,
+            size_or_type: types.le32(at.saturating_add(8))?,
+            part: types.part(at, size, "a type lies outside its section")?,
+        })
+    }
+
+    /// The `index`-th word of what follows the common fields.
+    pub fn word(&self, index: u64) -> Result<u32> {
+        let at = index.saturating_mul(4).saturating_add(TYPE_SIZE);
+        self.part.le32(at)
+    }
+
+    /// The three words of each entry of a structure or section.
+    pub fn triples(&self) -> impl Iterator<Item = Result<[u32; 3]>> + '_ {
+        (0..u64::from(self.vlen)).map(|index| {
+            let first = index.saturating_mul(3);
+            Ok([
+                self.word(first)?,
+                self.word(first.saturating_add(1))?,
+                self.word(first.saturating_add(2))?,
+            ])
+        })
+    }
+
+    /// The refusal of this type.
+    pub fn malformed(&self, rule: &'static str) -> Error {
+        Error::malformed(rule, self.part.at(0))
+    }
+}
+
+/// The types of an object.
+pub struct Btf<'a> {
+    types: Part<'a>,
+    strings: Part<'a>,
+    /// Where each type begins; the first has the ID 1.
+    offsets: Vec<u32>,
+}
+
+impl<'a> Btf<'a> {
+    /// Reads the `.BTF` section.
+    pub fn parse(section: Part<'a>) -> Result<Self> {
+        let header_size = check_header(&section)?;
+        let part = |field| {
+            let at = u64::from(section.le32(field)?).saturating_add(header_size);
+            let len = section.le32(field.saturating_add(4))?;
+            section.part(at, len.into(), "the types or their names lie outside")
+        };
+        let types = part(8)?;
+        let strings = part(16)?;
+        let mut offsets = Vec::default();
+        let mut at = 0;
+        while at < types.size() {
+            offsets.push(at as u32)?;
+            at = at.saturating_add(Type::read(&types, at)?.part.size());
+        }
+        Ok(Self {
+            types,
+            strings,
+            offsets,
+        })
+    }
+
+    /// The type of this ID.
+    pub fn get(&self, id: u32) -> Result<Type<'a>> {
+        let offset = (id as usize)
+            .checked_sub(1)
+            .and_then(|index| self.offsets.get(index))
+            .ok_or(Error::malformed("a type is missing", self.types.at(0)))?;
+        Type::read(&self.types, u64::from(*offset))
+    }
+
+    /// All types.
+    pub fn types(&self) -> impl Iterator<Item = Result<Type<'a>>> + '_ {
+        self.offsets
+            .iter()
+            .map(|&offset| Type::read(&self.types, u64::from(offset)))
+    }
+
+    /// The string at this offset.
+    pub fn name(&self, offset: u32) -> Result<&'a CStr> {
+        self.strings.string(offset.into())
+    }
+
+    /// The bytes of all strings.
+    pub fn strings(&self) -> &'a [u8] {
+        self.strings.bytes()
+    }
+
+    /// The type of this ID without what qualifies or renames it.
+    pub fn unqualified(&self, mut id: u32) -> Result<Type<'a>> {
+        let mut type_ = self.get(id)?;
+        for _ in 0..DEPTH_MAX {
+            match type_.kind {
+                TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG => id = type_.size_or_type,
+                _ => return Ok(type_),
+            }
+            type_ = self.get(id)?;
+        }
+        Err(type_.malformed("a type is nested too deeply"))
+    }
+
+    /// The size of an object of the type of this ID.
+    pub fn size_of(&self, mut id: u32) -> Result<u32> {
+        let mut count = 1_u32;
+        for _ in 0..DEPTH_MAX {
+            let type_ = self.unqualified(id)?;
+            let size = match type_.kind {
+                INT | STRUCT | UNION | ENUM | ENUM64 | FLOAT => type_.size_or_type,
+                PTR => 8,
+                ARRAY => {
+                    count = count
+                        .checked_mul(type_.word(2)?)
+                        .ok_or(type_.malformed("an array is too large"))?;
+                    id = type_.word(0)?;
+                    continue;
+                }
+                _ => return Err(type_.malformed("a type has no size")),
+            };
+            return size
+                .checked_mul(count)
+                .ok_or(type_.malformed("an array is too large"));
+        }
+        Err(Error::malformed(
+            "a type is nested too deeply",
+            self.types.at(0),
+        ))
+    }
+
+    /// The number of elements of the array of this ID.
+    pub fn array_len(&self, id: u32) -> Result<u32> {
+        let array = self.get(id)?;
+        match array.kind {
+            ARRAY => array.word(2),
+            _ => Err(array.malformed("not an array")),
+        }
+    }
+
+    /// The section of this name, if there is one.
+    pub fn section(&self, name: &CStr) -> Result<Option<Type<'a>>> {
+        for type_ in self.types() {
+            let type_ = type_?;
+            if type_.kind == DATASEC && self.name(type_.name)? == name {
+                return Ok(Some(type_));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Checks the header that `.BTF` and `.BTF.ext` have in common and returns its size.
+pub fn check_header(section: &Part<'_>) -> Result<u64> {
+    let [version, flags] = section.array(2)?;
+    if (section.le16(0)?, version, flags) != (MAGIC, VERSION, 0) {
+        return Err(Error::unsupported(
+            "unknown type information",
+            section.at(0),
+        ));
+    }
+    let size = section.le32(4)?;
+    if size < HEADER_SIZE {
+        return Err(Error::malformed("the header is too small", section.at(4)));
+    }
+    Ok(size.into())
+}
+
+/// The header of type information with so many bytes of types and of strings.
+pub fn header(types: u32, strings: u32) -> impl Iterator<Item = u8> {
+    let [m0, m1] = MAGIC.to_le_bytes();
+    let first = u32::from_le_bytes([m0, m1, VERSION, 0]);
+    [first, HEADER_SIZE, 0, types, types, strings]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+}

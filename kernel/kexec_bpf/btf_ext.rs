@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `.BTF.ext` says about instructions, moved along with them.
+
+use crate::btf;
+use crate::elf;
+use crate::error::{
+    Error,
+    Result, //
+};
+use crate::link::{
+    Kernel,
+    Linker, //
+};
+use crate::object::{
+    Object,
+    INSN_SIZE, //
+};
+use crate::vec::Vec;
+
+/// Fields of the header, each an offset and a length.
+const FUNC_INFO: u64 = 8;
+const LINE_INFO: u64 = 16;
+const CORE_RELO: u64 = 24;
+
+/// About the instructions of a linked program, ordered by them.
+pub struct Info {
+    /// Each a `struct bpf_func_info`, one for each function.
+    pub functions: Vec<[u32; 2]>,
+    /// Each a `struct bpf_line_info`.
+    pub lines: Vec<[u32; 4]>,
+    /// Each a `struct bpf_core_relo`.
+    pub core_relos: Vec<[u32; 4]>,
+}
+
+impl Info {
+    /// What is said about the instructions that are used.
+    pub fn read<K: Kernel>(object: &Object<'_>, linker: &Linker<'_, '_, K>) -> Result<Self> {
+        let functions = records(object, linker, FUNC_INFO)?;
+        for (position, &function) in linker.order.iter().enumerate() {
+            let function = object.functions.get(function);
+            let start = function.and_then(|f| linker.insn_at(f.section, f.start));
+            let info = functions.get(position).map(|&[insn, _]| insn);
+            if info != start {
+                let error = Error::malformed("there is no type of", object.btf_ext.at(FUNC_INFO));
+                return Err(error.named(function.map(|f| f.name.to_bytes()).unwrap_or_default()));
+            }
+        }
+        let mut core_relos: Vec<[u32; 4]> = records(object, linker, CORE_RELO)?;
+        for [insn, ..] in core_relos.iter_mut() {
+            // Only here the kernel counts in bytes.
+            *insn = insn.saturating_mul(INSN_SIZE as u32);
+        }
+        Ok(Self {
+            functions,
+            lines: records(object, linker, LINE_INFO)?,
+            core_relos,
+        })
+    }
+}
+
+/// The records of one sort, of which the first word is turned into the index of an instruction.
+fn records<const N: usize, K: Kernel>(
+    object: &Object<'_>,
+    linker: &Linker<'_, '_, K>,
+    field: u64,
+) -> Result<Vec<[u32; N]>> {
+    let ext = &object.btf_ext;
+    let header_size = btf::check_header(ext)?;
+    let mut all = Vec::default();
+    if header_size < field.saturating_add(8) {
+        return Ok(all);
+    }
+    let start = u64::from(ext.le32(field)?).saturating_add(header_size);
+    let len = ext.le32(field.saturating_add(4))?;
+    let part = ext.part(
+        start,
+        len.into(),
+        "the information lies outside its section",
+    )?;
+    if len == 0 {
+        return Ok(all);
+    }
+    if part.le32(0)? as usize != size_of::<[u32; N]>() {
+        return Err(Error::unsupported("records of unknown size", part.at(0)));
+    }
+    let mut at = 4_u64;
+    while at < part.size() {
+        let name = object.btf.name(part.le32(at)?)?;
+        let code = |s: &elf::Section<'_>| s.name == name && s.flags & elf::SHF_EXECINSTR != 0;
+        let section = object.elf.sections.iter().position(code);
+        let section = section.ok_or(Error::malformed("no section has this code", part.at(at)))?;
+        let count = part.le32(at.saturating_add(4))?;
+        at = at.saturating_add(8);
+        for _ in 0..count {
+            let mut record = [0; N];
+            let first = part.at(at);
+            for word in record.iter_mut() {
+                *word = part.le32(at)?;
+                at = at.saturating_add(4);
+            }
+            if let [offset, ..] = record.as_mut_slice() {
+                if u64::from(*offset) % INSN_SIZE != 0 {
+                    return Err(Error::malformed("not the offset of an instruction", first));
+                }
+                if let Some(insn) = linker.insn_at(section, u64::from(*offset)) {
+                    *offset = insn;
+                    all.push(record)?;
+                }
+            }
+        }
+    }
+    all.sort_unstable_by_key(|record| record.first().copied());
+    Ok(all)
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The type information of an object as the kernel takes it.
+//!
+//! A compiler does not know all that the kernel wants to be told: where variables are, and that
+//! everything has a name and a place.
+
+use core::ffi::CStr;
+
+use crate::btf::{
+    self,
+    Btf,
+    Type, //
+};
+use crate::elf::{
+    self,
+    Elf, //
+};
+use crate::error::{
+    Error,
+    Result, //
+};
+use crate::vec::Vec;
+
+/// Section of the functions of the kernel that a program calls.
+const KSYMS: &CStr = c".ksyms";
+
+const FUNC_STATIC: u32 = 0;
+const FUNC_GLOBAL: u32 = 1;
+const FUNC_EXTERN: u32 = 2;
+
+/// Makes the type information for the kernel, with the same IDs.
+pub struct Fixup<'o, 'a> {
+    elf: &'o Elf<'a>,
+    btf: &'o Btf<'a>,
+    /// IDs of the functions that become static.
+    statics: &'o [u32],
+    /// Offset of a name for parameters without one.
+    parameter: u32,
+    /// Names of global variables, ordered, and where they are in their sections.
+    variables: Vec<(&'a CStr, u32)>,
+    out: Vec<u8>,
+}
+
+impl<'o, 'a> Fixup<'o, 'a> {
+    /// The type information with `statics`, IDs of functions, made static. The function `program`
+    /// lends its name to parameters that have none.
+    pub fn run(
+        elf: &'o Elf<'a>,
+        btf: &'o Btf<'a>,
+        statics: &'o [u32],
+        program: u32,
+    ) -> Result<Vec<u8>> {
+        let mut fixup = Self {
+            elf,
+            btf,
+            statics,
+            parameter: btf.get(program)?.name,
+            variables: variables(elf)?,
+            out: Vec::default(),
+        };
+        fixup
+            .out
+            .extend_from_slice(&[0; btf::HEADER_SIZE as usize])?;
+        for (id, type_) in (1..).zip(btf.types()) {
+            fixup.append(id, &type_?)?;
+        }
+        let types = (fixup.out.len() as u32).saturating_sub(btf::HEADER_SIZE);
+        fixup.out.extend_from_slice(btf.strings())?;
+        let header = btf::header(types, btf.strings().len() as u32);
+        for (to, from) in fixup.out.iter_mut().zip(header) {
+            *to = from;
+        }
+        Ok(fixup.out)
+    }
+
+    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result {
+        match type_.kind {
+            btf::FUNC => {
+                let linkage = match type_.vlen {
+                    _ if self.statics.contains(&id) => FUNC_STATIC,
+                    // The kernel has no notion of these.
+                    FUNC_EXTERN => FUNC_GLOBAL,
+                    linkage => linkage,
+                };
+                self.head(type_, linkage, type_.size_or_type)
+            }
+            btf::FUNC_PROTO => self.prototype(type_),
+            btf::DATASEC if self.btf.name(type_.name)? == KSYMS => {
+                // These are no variables, but a section has to have a size.
+                self.head(type_, 0, 1)
+            }
+            btf::DATASEC => self.section(type_),
+            btf::VAR if type_.word(0)? > btf::VAR_GLOBAL => {
+                let error = Error::unsupported("an external variable", type_.part.at(0));
+                Err(error.named(self.btf.name(type_.name)?.to_bytes()))
+            }
+            _ => self.out.extend_from_slice(type_.part.bytes()),
+        }
+    }
+
+    /// A function that is not a pointer has to have names for its parameters; the prototype of one
+    /// of the kernel often has none.
+    fn prototype(&mut self, type_: &Type<'_>) -> Result {
+        self.head(type_, type_.vlen, type_.size_or_type)?;
+        for parameter in 0..u64::from(type_.vlen) {
+            let word = parameter.saturating_mul(2);
+            let name = type_.word(word)?;
+            let of = type_.word(word.saturating_add(1))?;
+            // The last one has neither if there may be more.
+            self.word(if name == 0 && of != 0 {
+                self.parameter
+            } else {
+                name
+            })?;
+            self.word(of)?;
+        }
+        Ok(())
+    }
+
+    /// A section needs its size, and its variables where they are, in this order.
+    fn section(&mut self, type_: &Type<'_>) -> Result {
+        let name = self.btf.name(type_.name)?;
+        let error = Error::unsupported("variables of a section", type_.part.at(0));
+        let error = error.named(name.to_bytes());
+        let mut sections = self.elf.sections.iter();
+        let section = sections.find(|s| s.name == name).ok_or(error)?;
+        let mut variables = Vec::default();
+        for entry in type_.triples() {
+            let [id, mut offset, size] = entry?;
+            let var = self.btf.get(id)?;
+            if var.kind == btf::VAR && var.word(0)? == btf::VAR_GLOBAL {
+                offset = self.offset(&var)?;
+            }
+            variables.push([offset, id, size])?;
+        }
+        variables.sort_unstable();
+        self.head(type_, type_.vlen, section.size as u32)?;
+        for &[offset, id, size] in variables.iter() {
+            self.word(id)?;
+            self.word(offset)?;
+            self.word(size)?;
+        }
+        Ok(())
+    }
+
+    /// Where a global variable is in its section.
+    fn offset(&self, var: &Type<'_>) -> Result<u32> {
+        let name = self.btf.name(var.name)?;
+        let found = self
+            .variables
+            .binary_search_by_key(&name, |&(name, _)| name);
+        let variable = found.ok().and_then(|index| self.variables.get(index));
+        let missing = var.malformed("a variable without a symbol");
+        variable
+            .map(|&(_, offset)| offset)
+            .ok_or(missing.named(name.to_bytes()))
+    }
+
+    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result {
+        self.word(type_.name)?;
+        self.word((u32::from(type_.kind) << 24) | vlen)?;
+        self.word(size_or_type)
+    }
+
+    fn word(&mut self, word: u32) -> Result {
+        self.out.extend_from_slice(&word.to_le_bytes())
+    }
+}
+
+/// The names of an object's global variables, ordered, and where they are in their sections.
+fn variables<'a>(elf: &Elf<'a>) -> Result<Vec<(&'a CStr, u32)>> {
+    let mut all = Vec::default();
+    for symbol in elf.symbols() {
+        let symbol = symbol?;
+        if symbol.kind == elf::STT_OBJECT && symbol.is_global() {
+            if let Ok(offset) = u32::try_from(symbol.value) {
+                all.push((symbol.name, offset))?;
+            }
+        }
+    }
+    all.sort_unstable();
+    Ok(all)
+}

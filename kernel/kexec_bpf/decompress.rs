@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Decompression, in one shot into the final buffer.
+
+use core::ptr;
+
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+use crate::{
+    error::{
+        Error,
+        Result, //
+    },
+    ffi,
+    gzip::Gzip,
+    resource::Budget,
+    zstd::Frame, //
+};
+
+/// The length of the output.
+#[derive(Clone, Copy)]
+pub(crate) enum Want {
+    /// Just this length.
+    Exactly(u64),
+    /// This length or less.
+    AtMost(u64),
+}
+
+/// deflate makes at most this many bytes of one.
+const DEFLATE_RATIO: u64 = 1032;
+
+/// gzip output between two looks for a signal, in bytes.
+const STEP: usize = 1 << 20;
+
+const TOO_LONG: Error = Error::too_big("the output is longer than the limit", 0);
+const OTHER_LENGTH: Error = Error::malformed("the output is not of the length asked for", 0);
+
+/// Decompresses all of `src` by an algorithm of `enum bpf_kexec_algo`.
+pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+    const BY_MAGIC: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC as u64;
+    const GZIP: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_GZIP as u64;
+    const ZSTD: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_ZSTD as u64;
+
+    match (algo, src) {
+        (GZIP, _) | (BY_MAGIC, [0x1f, 0x8b, ..]) => gunzip(src, want, budget),
+        (ZSTD, _) | (BY_MAGIC, [0x28, 0xb5, 0x2f, 0xfd, ..]) => unzstd(src, want, budget),
+        _ => Err(Error::unsupported("an unsupported algorithm", 0)),
+    }
+}
+
+impl Want {
+    /// A buffer for an output whose length is known to be `len`.
+    fn buffer(self, len: u64, budget: &mut Budget) -> Result<VVec<u8>> {
+        match self {
+            Self::Exactly(want) if want != len => Err(OTHER_LENGTH),
+            Self::AtMost(most) if most < len => Err(TOO_LONG),
+            _ => allocate(len, budget),
+        }
+    }
+}
+
+fn allocate(len: u64, budget: &mut Budget) -> Result<VVec<u8>> {
+    budget.buffer(len).map_err(|error| match error {
+        EFBIG => Error::too_big("all outputs together are longer than the limit", 0),
+        _ => Error::no_memory(),
+    })
+}
+
+fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+    let gzip = Gzip::parse(src)?;
+    let deflate = src.get(gzip.deflate.clone()).unwrap_or_default();
+    let at = gzip.deflate.start as u64;
+    let malformed = Error::malformed("a malformed deflate stream", at);
+    let len = u64::from(gzip.isize);
+    if len > (deflate.len() as u64).saturating_mul(DEFLATE_RATIO) {
+        return Err(Error::malformed("a longer output than deflate can make", at));
+    }
+    let mut out = want.buffer(len, budget)?;
+    let mut workspace = ffi::zlib_workspace().map_err(|_| Error::no_memory())?;
+    let mut stream = bindings::z_stream {
+        next_in: deflate.as_ptr(),
+        avail_in: deflate.len(),
+        workspace: workspace.as_mut_ptr().cast(),
+        ..Default::default()
+    };
+    // SAFETY: The workspace has the size that zlib asks for, and lives as long as the stream.
+    if unsafe { bindings::zlib_inflateInit2(&mut stream, -(bindings::MAX_WBITS as i32)) }
+        != bindings::Z_OK as i32
+    {
+        return Err(malformed);
+    }
+    loop {
+        let room = out.spare_capacity_mut();
+        let step = room.len().min(STEP);
+        stream.next_out = room.as_mut_ptr().cast();
+        stream.avail_out = step;
+        // SAFETY: `next_in` has `avail_in` bytes in `deflate`, `next_out` has room for `avail_out`.
+        let status = unsafe { bindings::zlib_inflate(&mut stream, bindings::Z_NO_FLUSH as i32) };
+        let made = step.saturating_sub(stream.avail_out);
+        // SAFETY: zlib has written that many bytes, in the spare capacity.
+        unsafe { out.inc_len(made) };
+        match u32::try_from(status) {
+            Ok(bindings::Z_STREAM_END) => break,
+            Ok(bindings::Z_OK) if made != 0 => (),
+            _ => return Err(malformed),
+        }
+        if ffi::killed() {
+            return Err(Error::interrupted());
+        }
+    }
+    if stream.avail_in != 0 || out.len() as u64 != len {
+        return Err(Error::malformed("the deflate stream does not end where it should", at));
+    }
+    match ffi::crc32(&out) == gzip.crc32 {
+        true => Ok(out),
+        false => Err(Error::malformed("the output does not have the checksum in the trailer", at)),
+    }
+}
+
+fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+    let frame = Frame::parse(src)?;
+    if frame.len != src.len() {
+        return Err(Error::malformed("bytes after the zstd frame", frame.len as u64));
+    }
+    if frame.content_size.is_some_and(|size| size > frame.bound) {
+        return Err(Error::malformed("a longer output than the zstd blocks can make", 0));
+    }
+    let mut out = match (frame.content_size, want) {
+        (Some(size), _) => want.buffer(size, budget)?,
+        (None, Want::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),
+        (None, Want::Exactly(len)) => allocate(len, budget)?,
+        (None, Want::AtMost(most)) => allocate(frame.bound.min(most), budget)?,
+    };
+    let mut workspace = ffi::zstd_workspace().map_err(|_| Error::no_memory())?;
+    // SAFETY: The workspace is of this size, aligned to pages, and lives as long as the context.
+    let context =
+        unsafe { bindings::zstd_init_dctx(workspace.as_mut_ptr().cast(), workspace.capacity()) };
+    if context.is_null() {
+        return Err(Error::no_memory());
+    }
+    let room = out.spare_capacity_mut();
+    let (to, len) = (room.as_mut_ptr(), room.len());
+    // SAFETY: `to` has room for `len` bytes, `src` has as many as it says.
+    let made = unsafe {
+        let from = ptr::from_ref(src);
+        bindings::zstd_decompress_dctx(context, to.cast(), len, from.cast(), src.len())
+    };
+    // SAFETY: There are no requirements.
+    let code = unsafe { bindings::zstd_get_error_code(made) };
+    match (code, want) {
+        (bindings::ZSTD_ErrorCode_ZSTD_error_no_error, _) => (),
+        (bindings::ZSTD_ErrorCode_ZSTD_error_dstSize_tooSmall, Want::AtMost(_)) => {
+            return Err(TOO_LONG)
+        }
+        (bindings::ZSTD_ErrorCode_ZSTD_error_dstSize_tooSmall, _) => return Err(OTHER_LENGTH),
+        _ => return Err(Error::malformed("a malformed zstd frame", 0)),
+    }
+    // SAFETY: zstd has written that many bytes, in the spare capacity.
+    unsafe { out.inc_len(made) };
+    match want {
+        Want::Exactly(len) if len != made as u64 => Err(OTHER_LENGTH),
+        _ => Ok(out),
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The container of a BPF object: a relocatable 64-bit little-endian ELF file.
+
+use core::ffi::CStr;
+
+use crate::error::{
+    Error,
+    Result, //
+};
+use crate::part::Part;
+use crate::vec::Vec;
+
+/// Clang makes about thirty with debug information.
+const SECTIONS_MAX: u16 = 256;
+
+const ELFCLASS64: u8 = 2;
+const ELFDATA2LSB: u8 = 1;
+const ET_REL: u16 = 1;
+const EM_BPF: u16 = 247;
+
+const EHDR_SIZE: u16 = 64;
+const SHDR_SIZE: u64 = 64;
+const SYM_SIZE: u64 = 24;
+const REL_SIZE: u64 = 16;
+
+/// `sh_type` of nothing.
+pub const SHT_NULL: u32 = 0;
+/// `sh_type` of bytes of any meaning.
+pub const SHT_PROGBITS: u32 = 1;
+/// `sh_type` of symbols.
+pub const SHT_SYMTAB: u32 = 2;
+/// `sh_type` of strings.
+pub const SHT_STRTAB: u32 = 3;
+/// `sh_type` of zeroes that take no room in the file.
+pub const SHT_NOBITS: u32 = 8;
+/// `sh_type` of relocations without addends.
+pub const SHT_REL: u32 = 9;
+/// `sh_type` of a hint for the static linker.
+pub const SHT_LLVM_ADDRSIG: u32 = 0x6fff_4c03;
+
+/// `sh_flags` of code.
+pub const SHF_EXECINSTR: u64 = 1 << 2;
+
+const SHN_UNDEF: u16 = 0;
+const SHN_LORESERVE: u16 = 0xff00;
+
+const STB_LOCAL: u8 = 0;
+const STB_WEAK: u8 = 2;
+/// Type of the symbol of a variable.
+pub const STT_OBJECT: u8 = 1;
+/// Type of the symbol of a function.
+pub const STT_FUNC: u8 = 2;
+const STV_INTERNAL: u8 = 1;
+const STV_HIDDEN: u8 = 2;
+
+/// A section.
+pub struct Section<'a> {
+    /// Its name.
+    pub name: &'a CStr,
+    /// `SHT_*`
+    pub kind: u32,
+    /// `SHF_*`
+    pub flags: u64,
+    /// For `SHT_REL`, the index of the section that is relocated.
+    pub info: u32,
+    /// Its size in memory.
+    pub size: u64,
+    /// Its bytes in the file; none for `SHT_NOBITS`.
+    pub data: Part<'a>,
+    /// The byte of the object where its header is.
+    pub header: u64,
+    link: u32,
+    entry_size: u64,
+}
+
+/// A symbol.
+pub struct Symbol<'a> {
+    /// Its name; empty for that of a section.
+    pub name: &'a CStr,
+    /// `STT_*`
+    pub kind: u8,
+    /// Index of the section that defines it; none for external and special ones.
+    pub section: Option<usize>,
+    /// Its offset in the section.
+    pub value: u64,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The byte of the object where it is.
+    pub at: u64,
+    index: u16,
+    bind: u8,
+    visibility: u8,
+}
+
+impl Symbol<'_> {
+    /// Whether it is seen outside the object.
+    pub fn is_global(&self) -> bool {
+        self.bind != STB_LOCAL
+    }
+
+    /// Whether it is global only to tell the verifier nothing.
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.visibility, STV_HIDDEN | STV_INTERNAL)
+    }
+
+    /// Whether it may be missing.
+    pub fn is_weak(&self) -> bool {
+        self.bind == STB_WEAK
+    }
+
+    /// Whether it is to be found outside the object.
+    pub fn is_external(&self) -> bool {
+        self.index == SHN_UNDEF && self.is_global()
+    }
+}
+
+/// An entry of a relocation section.
+#[derive(Clone, Copy)]
+pub struct Relocation {
+    /// What is to be changed, as an offset in its section.
+    pub offset: u64,
+    /// Index of the symbol that it depends on.
+    pub symbol: u32,
+    /// `R_BPF_*`
+    pub kind: u32,
+    /// The byte of the object where the entry is.
+    pub at: u64,
+}
+
+/// The sections and symbols of an object.
+///
+/// Nothing that is not asked for is looked at.
+pub struct Elf<'a> {
+    /// By index; the first is a placeholder.
+    pub sections: Vec<Section<'a>>,
+    symbols: Part<'a>,
+    names: Part<'a>,
+}
+
+impl<'a> Elf<'a> {
+    /// Reads the headers.
+    pub fn parse(object: &'a [u8]) -> Result<Self> {
+        let file = Part::whole(object);
+        let sections = read_sections(&file)?;
+        let mut tables = sections.iter().filter(|s| s.kind == SHT_SYMTAB);
+        let table = tables
+            .next()
+            .ok_or(Error::malformed("there is no symbol table", 0))?;
+        if let Some(second) = tables.next() {
+            return Err(Error::malformed("a second symbol table", second.header));
+        }
+        check_entries(table, SYM_SIZE)?;
+        let names = usize::try_from(table.link)
+            .ok()
+            .and_then(|link| sections.get(link))
+            .filter(|names| names.kind == SHT_STRTAB)
+            .ok_or(Error::malformed("the symbols have no names", table.header))?;
+        Ok(Self {
+            symbols: table.data,
+            names: names.data,
+            sections,
+        })
+    }
+
+    /// The symbol of this index.
+    pub fn symbol(&self, index: u32) -> Result<Symbol<'a>> {
+        let entry = self.symbols.part(
+            u64::from(index).saturating_mul(SYM_SIZE),
+            SYM_SIZE,
+            "a symbol is missing",
+        )?;
+        let [info, other] = entry.array(4)?;
+        let index = entry.le16(6)?;
+        let section = match index {
+            SHN_UNDEF | SHN_LORESERVE.. => None,
+            index if usize::from(index) < self.sections.len() => Some(usize::from(index)),
+            _ => {
+                return Err(Error::malformed(
+                    "a symbol's section is missing",
+                    entry.at(6),
+                ))
+            }
+        };
+        Ok(Symbol {
+            name: self.names.string(entry.le32(0)?.into())?,
+            kind: info & 0xf,
+            section,
+            value: entry.le64(8)?,
+            size: entry.le64(16)?,
+            at: entry.at(0),
+            index,
+            bind: info >> 4,
+            visibility: other & 3,
+        })
+    }
+
+    /// All symbols.
+    pub fn symbols(&self) -> impl Iterator<Item = Result<Symbol<'a>>> + '_ {
+        let count = u32::try_from(self.symbols.size() / SYM_SIZE).unwrap_or(u32::MAX);
+        (0..count).map(|index| self.symbol(index))
+    }
+}
+
+/// The entries of a relocation section.
+pub fn relocations<'a>(
+    section: &Section<'a>,
+) -> Result<impl Iterator<Item = Result<Relocation>> + 'a> {
+    check_entries(section, REL_SIZE)?;
+    let data = section.data;
+    Ok((0..data.size()).step_by(REL_SIZE as usize).map(move |at| {
+        Ok(Relocation {
+            offset: data.le64(at)?,
+            kind: data.le32(at.saturating_add(8))?,
+            symbol: data.le32(at.saturating_add(12))?,
+            at: data.at(at),
+        })
+    }))
+}
+
+fn check_entries(section: &Section<'_>, size: u64) -> Result {
+    if section.entry_size != size || section.data.size().checked_rem(size) != Some(0) {
+        let error = Error::malformed("the entries have a wrong size", section.header);
+        return Err(error.named(section.name.to_bytes()));
+    }
+    Ok(())
+}
+
+fn read_sections<'a>(file: &Part<'a>) -> Result<Vec<Section<'a>>> {
+    if file.array(0)? != *b"\x7fELF" {
+        return Err(Error::malformed("not an ELF file", 0));
+    }
+    let [class, data, version] = file.array(4)?;
+    if (class, data, version) != (ELFCLASS64, ELFDATA2LSB, 1) {
+        return Err(Error::unsupported("not a 64-bit little-endian ELF file", 4));
+    }
+    if (file.le16(16)?, file.le16(18)?) != (ET_REL, EM_BPF) {
+        return Err(Error::unsupported("not a relocatable BPF object", 16));
+    }
+    if (file.le16(52)?, u64::from(file.le16(58)?)) != (EHDR_SIZE, SHDR_SIZE) {
+        return Err(Error::malformed("the headers have a wrong size", 52));
+    }
+    let count = file.le16(60)?;
+    if count > SECTIONS_MAX {
+        return Err(Error::too_big("there are too many sections", 60));
+    }
+    let table = file.part(
+        file.le64(40)?,
+        u64::from(count).saturating_mul(SHDR_SIZE),
+        "the section headers lie outside the object",
+    )?;
+    let header = |index: u16| {
+        let at = u64::from(index).saturating_mul(SHDR_SIZE);
+        table.part(at, SHDR_SIZE, "a section header is missing")
+    };
+    let names = section_data(file, &header(file.le16(62)?)?)?;
+    let mut sections = Vec::default();
+    for index in 0..count {
+        let header = header(index)?;
+        sections.push(Section {
+            name: names.string(header.le32(0)?.into())?,
+            kind: header.le32(4)?,
+            flags: header.le64(8)?,
+            size: header.le64(32)?,
+            link: header.le32(40)?,
+            info: header.le32(44)?,
+            entry_size: header.le64(56)?,
+            data: section_data(file, &header)?,
+            header: header.at(0),
+        })?;
+    }
+    Ok(sections)
+}
+
+fn section_data<'a>(file: &Part<'a>, header: &Part<'a>) -> Result<Part<'a>> {
+    let (at, len) = match header.le32(4)? {
+        SHT_NULL | SHT_NOBITS => (0, 0),
+        _ => (header.le64(24)?, header.le64(32)?),
+    };
+    file.part(at, len, "a section lies outside the object")
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe functions and types over what `include/linux/kexec_bpf.h` offers.
+
+use core::{
+    ffi::CStr,
+    mem::{
+        size_of,
+        ManuallyDrop, //
+    },
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    fs::LocalFile,
+    prelude::*,
+    sync::aref::ARef,
+    uaccess::UserPtr, //
+};
+
+use crate::{
+    digest::{
+        Digest,
+        Key, //
+    },
+    level::Level,
+    link::Insn,
+    log::Log,
+    program::Linked, //
+};
+
+/// Length of a SHA-256 digest, in bytes.
+pub(crate) const SHA256_LEN: usize = bindings::SHA256_DIGEST_SIZE as usize;
+
+/// Whether a fatal signal is pending. Lets other tasks run.
+pub(crate) fn killed() -> bool {
+    // SAFETY: Called in process context, where sleeping is allowed, like all of this crate.
+    unsafe { bindings::kexec_bpf_killed() }
+}
+
+/// The most bytes that one load may allocate.
+pub(crate) fn memory_max() -> u64 {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::kexec_bpf_memory_max() }
+}
+
+/// `IMAGE_FILE_MACHINE_*` of the running kernel.
+pub(crate) fn machine() -> u32 {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::kexec_bpf_machine() }
+}
+
+/// SHA-256 of the concatenation of all `parts`.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; SHA256_LEN] {
+    let mut digest = [0; SHA256_LEN];
+    let mut ctx = bindings::sha256_ctx::default();
+    // SAFETY: `ctx` is initialised first; the slices are valid for their lengths, `digest` for that
+    // of a digest.
+    unsafe {
+        bindings::sha256_init(&mut ctx);
+        for part in parts {
+            bindings::sha256_update(&mut ctx, part.as_ptr(), part.len());
+        }
+        bindings::sha256_final(&mut ctx, digest.as_mut_ptr());
+    }
+    digest
+}
+
+/// The CRC-32 of gzip.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    // SAFETY: The slice is valid for its length.
+    !unsafe { bindings::crc32_le(!0, bytes.as_ptr(), bytes.len()) }
+}
+
+/// A workspace for `zlib_inflateInit2()`.
+pub(crate) fn zlib_workspace() -> Result<VVec<u8>> {
+    // SAFETY: There are no requirements.
+    let len = unsafe { bindings::zlib_inflate_workspacesize() };
+    Ok(VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?)
+}
+
+/// A workspace for `zstd_init_dctx()`.
+pub(crate) fn zstd_workspace() -> Result<VVec<u8>> {
+    // SAFETY: There are no requirements.
+    let len = unsafe { bindings::zstd_dctx_workspace_bound() };
+    Ok(VVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?)
+}
+
+/// An open file.
+pub(crate) struct File(ARef<LocalFile>);
+
+impl File {
+    /// The file of a descriptor of the caller's.
+    pub(crate) fn get(fd: i32) -> Result<Self> {
+        let fd = u32::try_from(fd).map_err(|_| EBADF)?;
+        Ok(Self(LocalFile::fget(fd)?))
+    }
+
+    /// The length in bytes. `EBADF` if the file is not open for reading, `ENOEXEC` if it is not a
+    /// regular file.
+    pub(crate) fn len(&self) -> Result<u64> {
+        // SAFETY: The file is open.
+        let len = unsafe { bindings::kexec_bpf_file_size(self.0.as_ptr()) };
+        match u64::try_from(len) {
+            Ok(len) => Ok(len),
+            Err(_) => Err(Error::from_errno(len as i32)),
+        }
+    }
+
+    /// Fills `buffer` with the file, through the hooks for images or for initrds. Fails if there is
+    /// more or less in it than fits.
+    pub(crate) fn read(&self, mut buffer: VVec<u8>, is_image: bool) -> Result<VVec<u8>> {
+        let room = buffer.spare_capacity_mut();
+        let (to, len) = (room.as_mut_ptr(), room.len());
+        // SAFETY: The file is open; `to` has room for `len` bytes.
+        to_result(unsafe {
+            bindings::kexec_bpf_read_file(self.0.as_ptr(), to.cast(), len, is_image)
+        })?;
+        // SAFETY: All `len` bytes were written.
+        unsafe { buffer.inc_len(len) };
+        Ok(buffer)
+    }
+}
+
+/// Checks the signature of a PE image against the trusted keys and the revocation lists.
+pub(crate) fn verify_pe(image: &[u8]) -> Result<Digest> {
+    let mut digest = bindings::pefile_digest::default();
+    // SAFETY: The slice is valid for its length, and `digest` for writing.
+    to_result(unsafe {
+        bindings::kexec_bpf_verify_pe(image.as_ptr().cast(), image.len(), &mut digest)
+    })?;
+    Ok(Digest::new(digest.digest, digest.len as usize))
+}
+
+/// Whether unsigned images are refused.
+pub(crate) fn enforced() -> bool {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::kexec_bpf_enforced() }
+}
+
+/// Whether IMA has appraised each image that could be read.
+pub(crate) fn ima_appraises() -> bool {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::kexec_bpf_ima_appraises() }
+}
+
+/// Whether an image may be loaded whose signature check failed with `error`.
+pub(crate) fn sig_policy(error: Error) -> Result {
+    // SAFETY: There are no requirements.
+    to_result(unsafe { bindings::kexec_bpf_sig_policy(error.to_errno()) })
+}
+
+/// The BTF ID of a kernel function.
+pub(crate) fn kfunc_id(name: &CStr) -> Option<u32> {
+    // SAFETY: The name ends with a NUL.
+    u32::try_from(unsafe { bindings::kexec_bpf_kfunc_id(name.as_char_ptr()) }).ok()
+}
+
+/// Type information of a program.
+///
+/// # Invariants
+///
+/// Owns a reference.
+pub(crate) struct Btf(NonNull<bindings::btf>);
+
+impl Btf {
+    /// Checks BTF.
+    pub(crate) fn parse(data: &[u8]) -> Result<Self> {
+        let len = u32::try_from(data.len())?;
+        // SAFETY: The slice is valid for its length.
+        let btf = unsafe { bindings::kexec_bpf_btf_parse(data.as_ptr().cast(), len) };
+        // INVARIANT: The caller of `kexec_bpf_btf_parse()` gets a reference.
+        Ok(Self(NonNull::new(from_err_ptr(btf)?).ok_or(ENOMEM)?))
+    }
+}
+
+impl Drop for Btf {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant there is a reference to put.
+        unsafe { bindings::kexec_bpf_btf_put(self.0.as_ptr()) }
+    }
+}
+
+/// A map that user space has no name for.
+///
+/// # Invariants
+///
+/// Owns a reference.
+#[repr(transparent)]
+pub(crate) struct Map(NonNull<bindings::bpf_map>);
+
+impl Map {
+    /// Creates the map that an object asks for.
+    pub(crate) fn create(map: &crate::map::Map<'_>, flags: u32) -> Result<Self> {
+        let spec = bindings::kexec_bpf_map_spec {
+            name: map.name.as_char_ptr(),
+            map_type: map.map_type,
+            key_size: map.key_size,
+            value_size: map.value_size,
+            max_entries: map.max_entries,
+            map_flags: flags,
+        };
+        // SAFETY: The name ends with a NUL.
+        let map = unsafe { bindings::kexec_bpf_map_create(&spec) };
+        // INVARIANT: The caller of `kexec_bpf_map_create()` gets a reference.
+        Ok(Self(NonNull::new(from_err_ptr(map)?).ok_or(ENOMEM)?))
+    }
+
+    /// Writes the first bytes of an array of one element.
+    pub(crate) fn fill(&self, data: &[u8], freeze: bool) -> Result {
+        let len = u32::try_from(data.len())?;
+        // SAFETY: The map is alive by the type invariant, the slice is valid for its length.
+        to_result(unsafe {
+            bindings::kexec_bpf_map_fill(self.0.as_ptr(), data.as_ptr().cast(), len, freeze)
+        })
+    }
+
+    /// Copies a map of the caller's. `EBADF` if that cannot be read, `EFBIG` if it is too large,
+    /// `ELIBBAD` if it is of another shape.
+    pub(crate) fn copy_from_user(&self, fd: i32) -> Result {
+        // SAFETY: The map is alive by the type invariant.
+        to_result(unsafe { bindings::kexec_bpf_map_copy(self.0.as_ptr(), fd) })
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant there is a reference to put.
+        unsafe { bindings::kexec_bpf_map_put(self.0.as_ptr()) }
+    }
+}
+
+/// A verified and compiled program, with its maps.
+///
+/// # Invariants
+///
+/// `prog` is a program of type `BPF_PROG_TYPE_KEXEC` and owns a reference.
+pub(crate) struct Program {
+    prog: NonNull<bindings::bpf_prog>,
+    maps: KVec<Map>,
+}
+
+impl Program {
+    /// Verifies a program. If it is refused, the verifier's log is appended to `log`.
+    pub(crate) fn load(
+        linked: &Linked<'_>,
+        maps: KVec<Map>,
+        btf: Option<Btf>,
+        log: &mut Log,
+    ) -> Result<Self> {
+        let mut spec = bindings::kexec_bpf_prog_spec {
+            name: linked.name.as_char_ptr(),
+            license: linked.license.as_char_ptr(),
+            insns: linked.insns.as_ptr().cast(),
+            insn_cnt: u32::try_from(linked.insns.len())?,
+            map_cnt: u32::try_from(maps.len())?,
+            // `Map` is a pointer to a map.
+            maps: maps.as_ptr().cast_mut().cast(),
+            ..Default::default()
+        };
+        if let Some(btf) = &btf {
+            spec.btf = btf.0.as_ptr();
+            spec.func_info = linked.info.functions.as_ptr().cast();
+            spec.func_info_cnt = u32::try_from(linked.info.functions.len())?;
+            spec.line_info = linked.info.lines.as_ptr().cast();
+            spec.line_info_cnt = u32::try_from(linked.info.lines.len())?;
+            spec.core_relos = linked.info.core_relos.as_ptr().cast();
+            spec.core_relo_cnt = u32::try_from(linked.info.core_relos.len())?;
+        }
+        const { assert!(size_of::<Insn>() == size_of::<bindings::bpf_insn>()) };
+
+        let verify = |to: UserPtr, len: &mut u32| {
+            // SAFETY: Pointers and counts are those of slices and strings that live until the end
+            // of this function; maps and BTF are alive by the invariants of their types.
+            from_err_ptr(unsafe { bindings::kexec_bpf_prog_load(&spec, to.as_mut_ptr().cast(), len) })
+        };
+        let prog = verify(UserPtr::from_addr(0), &mut 0).or_else(|error| {
+            // Once more, to say why.
+            let (to, room) = log.room();
+            let mut len = room as u32;
+            if len != 0 && !killed() {
+                let again = verify(to, &mut len);
+                log.advance((len as usize).saturating_sub(1));
+                if again.is_ok() {
+                    return again;
+                }
+            }
+            let errno = match error {
+                ENOMEM | EINTR => error,
+                EAGAIN => EINTR,
+                _ => ELIBEXEC,
+            };
+            Err(log.refuse(errno, fmt!("program: the verifier refuses it: {}", error.to_errno())))
+        })?;
+        let prog = NonNull::new(prog).ok_or(ENOMEM)?;
+        // INVARIANT: The caller of `kexec_bpf_prog_load()` gets a reference.
+        Ok(Self { prog, maps })
+    }
+
+    /// Calls `body` with a program that someone else owns.
+    ///
+    /// # Safety
+    ///
+    /// `prog` is a program of type `BPF_PROG_TYPE_KEXEC` that lives until this function returns.
+    pub(crate) unsafe fn with_borrowed<T>(
+        prog: *mut bindings::bpf_prog,
+        body: impl FnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        let program = ManuallyDrop::new(Self {
+            prog: NonNull::new(prog).ok_or(EINVAL)?,
+            maps: KVec::new(),
+        });
+        body(&program)
+    }
+
+    /// The maps, in the order in which the object declares them.
+    pub(crate) fn maps(&self) -> &[Map] {
+        &self.maps
+    }
+
+    /// Runs the program, and returns what it returned.
+    pub(crate) fn run(&self, level: &mut Level<'_>) -> i32 {
+        // SAFETY: By the type invariant this is a program whose context is the first field of a
+        // `Level`. The program and its kfuncs are all that touches the level while it runs.
+        unsafe {
+            bindings::kexec_bpf_prog_run(self.prog.as_ptr(), ptr::from_mut(level).cast()) as i32
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant there is a reference to put.
+        unsafe { bindings::kexec_bpf_prog_put(self.prog.as_ptr()) }
+    }
+}
+
+/// Whether a loader of this architecture knows a kernel.
+pub(crate) fn probe(kernel: &[u8]) -> Result {
+    // SAFETY: The slice is valid for its length.
+    to_result(unsafe { bindings::kexec_bpf_probe(kernel.as_ptr().cast(), kernel.len()) })
+}
+
+/// Installs a kernel. `cmdline` ends with a NUL, or is empty.
+pub(crate) fn install(
+    kernel: &[u8],
+    initrd: &[u8],
+    cmdline: &[u8],
+    file: &File,
+    flags: u32,
+) -> Result {
+    let pointer = |bytes: &[u8]| match bytes {
+        [] => ptr::null(),
+        _ => bytes.as_ptr(),
+    };
+    let parts = bindings::kexec_bpf_parts {
+        kernel: kernel.as_ptr().cast(),
+        kernel_len: kernel.len(),
+        initrd: pointer(initrd).cast(),
+        initrd_len: initrd.len(),
+        cmdline: pointer(cmdline).cast(),
+        cmdline_len: cmdline.len(),
+        file: file.0.as_ptr(),
+    };
+    // SAFETY: Pointers and lengths are those of slices; kexec_file only reads them, and only during
+    // the call. The file is open.
+    to_result(unsafe { bindings::kexec_bpf_install(&parts, flags) })
+}
+
+/// Leaves an audit and a dmesg line.
+pub(crate) fn record(digest: &Digest, key: &Key, verdict: Result) {
+    let verdict = verdict.map_or_else(|error| error.to_errno(), |()| 0);
+    let digest = digest.bytes();
+    // SAFETY: The slices are valid for their lengths; a key is a SHA-256.
+    unsafe {
+        bindings::kexec_bpf_record(digest.as_ptr(), digest.len() as u32, key.0.as_ptr(), verdict)
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An image that was read once and whose signature the policy accepts: the only place that makes
+//! one.
+
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+use crate::{
+    digest::{
+        Digest,
+        Key, //
+    },
+    ffi::{
+        self,
+        File, //
+    },
+    parts::Parts,
+    pe::Pe,
+    resource::{
+        Resource,
+        EVERYTHING,
+        NOTHING, //
+    },
+    session::Session, //
+};
+
+/// Name of the section with the BPF object.
+const OBJECT_SECTION: &[u8] = b".bpf";
+/// The largest object, in bytes.
+const OBJECT_MAX: u64 = bindings::KEXEC_BPF_OBJECT_MAX as u64;
+/// The largest image, in bytes.
+pub(crate) const IMAGE_MAX: u64 = 1 << 30;
+/// The most levels of nesting.
+pub(crate) const DEPTH_MAX: u32 = bindings::KEXEC_BPF_DEPTH_MAX;
+
+/// A PE image with a BPF object, that may be loaded.
+pub(crate) struct VerifiedImage {
+    /// The image.
+    pub(crate) resource: Resource,
+    /// Its `.bpf` section.
+    pub(crate) object: Resource,
+    /// Level of nesting, from 0.
+    pub(crate) depth: u32,
+    /// Its Authenticode digest, if it is signed itself.
+    pub(crate) digest: Digest,
+    /// Names the image, its program and all levels above.
+    pub(crate) key: Key,
+}
+
+impl VerifiedImage {
+    /// Reads an image and checks its signature.
+    pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self)> {
+        let file = session.open(fd, "image")?;
+        let bytes = session.read(&file, true, "image")?;
+        let (covered, digest) = {
+            let pe = Pe::parse(&bytes).map_err(|error| session.malformed("image", error))?;
+            match ffi::verify_pe(&bytes) {
+                Ok(digest) => {
+                    session.log.line(fmt!("image: signed, digest {digest}"));
+                    (pe.covered(), digest)
+                }
+                Err(error) => {
+                    session.unsigned("image", error)?;
+                    match ffi::ima_appraises() {
+                        true => (EVERYTHING, Digest::NONE),
+                        false => (NOTHING, Digest::NONE),
+                    }
+                }
+            }
+        };
+        let resource = Resource::new(bytes, covered)?;
+        let image = Self::new(resource, 0, digest, &Key::default(), session)?;
+        match image {
+            Some(image) => Ok((file, image)),
+            None => {
+                let why = fmt!("image: there is no section .bpf");
+                Err(session.log.refuse(ENOEXEC, why))
+            }
+        }
+    }
+
+    /// The kernel that this image's program bound, if that is another image with a program.
+    pub(crate) fn nested(&self, parts: &Parts, session: &mut Session) -> Result<Option<Self>> {
+        match &parts.kernel {
+            Some(kernel) => {
+                let depth = self.depth.saturating_add(1);
+                Self::new(kernel.clone(), depth, Digest::NONE, &self.key, session)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn new(
+        resource: Resource,
+        depth: u32,
+        digest: Digest,
+        parent: &Key,
+        session: &mut Session,
+    ) -> Result<Option<Self>> {
+        // At level 0 this is known to be well formed; a kernel does not have to be.
+        let Ok(pe) = Pe::parse(resource.bytes()) else {
+            return Ok(None);
+        };
+        let section = pe
+            .section(OBJECT_SECTION)
+            .map_err(|error| session.malformed("image", error))?;
+        let Some(section) = section else {
+            return Ok(None);
+        };
+        if depth >= DEPTH_MAX {
+            let why = fmt!("nesting: more than {DEPTH_MAX} levels");
+            return Err(session.log.refuse(ELOOP, why));
+        }
+        let object = resource.piece(section.range.start as u64, section.range.len() as u64)?;
+        if object.len() > OBJECT_MAX {
+            let why = fmt!("image: section .bpf is larger than {OBJECT_MAX} bytes");
+            return Err(session.log.refuse(EFBIG, why));
+        }
+        let key = Key::new(parent, &digest, object.bytes());
+        session.log.line(fmt!("level {depth}: key {key}"));
+        session.name(&digest, &key);
+        Ok(Some(Self {
+            object,
+            resource,
+            depth,
+            digest,
+            key,
+        }))
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The initrd: pieces that are joined once, at the end.
+
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
+
+use crate::{
+    cpio::Archive,
+    image::IMAGE_MAX,
+    resource::{
+        Budget,
+        Resource,
+        NOTHING, //
+    },
+};
+
+/// The most pieces.
+const PIECES_MAX: usize = kernel::bindings::KEXEC_BPF_PIECES_MAX as usize;
+
+/// Archives begin at multiples of this.
+const ALIGN: u64 = 4;
+
+/// A piece of the initrd.
+struct Piece {
+    bytes: Bytes,
+    /// Zeroes before it, at most 3.
+    padding: usize,
+}
+
+enum Bytes {
+    Resource(Resource),
+    Own(KVec<u8>),
+    Static(&'static [u8]),
+}
+
+impl Bytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::Resource(resource) => resource.bytes(),
+            Self::Own(bytes) => bytes,
+            Self::Static(bytes) => bytes,
+        }
+    }
+}
+
+/// The initrd of the kernel to be.
+#[derive(Default)]
+pub(crate) struct Initrd {
+    pieces: KVec<Piece>,
+    len: u64,
+}
+
+impl Initrd {
+    /// The length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Drops what there is.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Appends an archive, at a multiple of 4.
+    pub(crate) fn append(&mut self, archive: Resource) -> Result {
+        if archive.len() == 0 {
+            return Ok(());
+        }
+        let padding = self.len.wrapping_neg() % ALIGN;
+        self.push(Bytes::Resource(archive), padding)
+    }
+
+    /// Appends an archive of one file.
+    pub(crate) fn append_file(&mut self, archive: &Archive<'_>, content: Resource) -> Result {
+        let mut head = KVec::with_capacity(archive.head_len(), GFP_KERNEL_ACCOUNT)?;
+        archive.head(|bytes| head.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT))?;
+        let padding = self.len.wrapping_neg() % ALIGN;
+        self.push(Bytes::Own(head), padding)?;
+        self.push(Bytes::Resource(content), 0)?;
+        self.push(Bytes::Static(archive.tail()), 0)
+    }
+
+    fn push(&mut self, bytes: Bytes, padding: u64) -> Result {
+        let len = self
+            .len
+            .checked_add(padding)
+            .and_then(|len| len.checked_add(bytes.get().len() as u64))
+            .filter(|&len| len <= IMAGE_MAX && self.pieces.len() < PIECES_MAX)
+            .ok_or(EFBIG)?;
+        let padding = padding as usize;
+        self.pieces.push(Piece { bytes, padding }, GFP_KERNEL_ACCOUNT)?;
+        self.len = len;
+        Ok(())
+    }
+
+    /// Copies bytes from `offset` on.
+    pub(crate) fn copy_to(&self, offset: u64, to: &mut [u8]) {
+        let zeroes = [0; ALIGN as usize];
+        let mut skip = offset as usize;
+        let mut to = to.iter_mut();
+        for piece in self.pieces.iter() {
+            for bytes in [zeroes.get(..piece.padding).unwrap_or_default(), piece.bytes.get()] {
+                let rest = bytes.get(skip..).unwrap_or_default();
+                skip = skip.saturating_sub(bytes.len());
+                for (&from, to) in rest.iter().zip(&mut to) {
+                    *to = from;
+                }
+            }
+        }
+    }
+
+    /// The initrd in one piece. What was joined is freed.
+    pub(crate) fn join(mut self, budget: &mut Budget) -> Result<Option<Resource>> {
+        if self.len == 0 {
+            return Ok(None);
+        }
+        if self.pieces.len() == 1 {
+            if let Some(Piece { bytes: Bytes::Resource(sole), .. }) = self.pieces.pop() {
+                return Ok(Some(sole));
+            }
+        }
+        let mut joined = budget.buffer(self.len)?;
+        for piece in self.pieces {
+            joined.extend_with(piece.padding, 0, GFP_KERNEL_ACCOUNT)?;
+            joined.extend_from_slice(piece.bytes.get(), GFP_KERNEL_ACCOUNT)?;
+        }
+        Ok(Some(Resource::new(joined, NOTHING)?))
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! kexec of signed UEFI images, taken apart by the BPF program that they carry.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! fd -> image: read once, signature checked over just these bytes
+//!          |  pe: where the sections are
+//!          v
+//!       .bpf -> object { elf, btf, map } -> link -> program: loaded without fd and ID
+//!          |
+//!          v
+//!       level: the program runs; kfuncs give it resources and take its decisions
+//!          |  decompress { gzip, zstd }, initrd { cpio }, cmdline
+//!          v
+//!       parts: kernel, initrd, command line -> kexec_file
+//! ```
+//!
+//! If the kernel that came out is itself a PE image with `.bpf`, it is the next level's image.
+//!
+//! `unsafe` is in `ffi`, `decompress` and `exports` only.
+
+use kernel::{
+    bindings,
+    prelude::*,
+    uaccess::UserPtr, //
+};
+
+// Bytes in, facts out: nothing of the kernel, so that they are tested and fuzzed on the host.
+#[forbid(unsafe_code)]
+mod error;
+#[forbid(unsafe_code)]
+mod bytes;
+#[forbid(unsafe_code)]
+mod pe;
+#[forbid(unsafe_code)]
+mod part;
+#[forbid(unsafe_code)]
+mod elf;
+#[forbid(unsafe_code)]
+mod btf;
+#[forbid(unsafe_code)]
+mod btf_ext;
+#[forbid(unsafe_code)]
+mod btf_fixup;
+#[forbid(unsafe_code)]
+mod map;
+#[forbid(unsafe_code)]
+mod object;
+#[forbid(unsafe_code)]
+mod link;
+#[forbid(unsafe_code)]
+mod program;
+#[forbid(unsafe_code)]
+mod gzip;
+#[forbid(unsafe_code)]
+mod zstd;
+#[forbid(unsafe_code)]
+mod cpio;
+#[forbid(unsafe_code)]
+mod vec;
+
+// One load, in the order of the flow.
+#[forbid(unsafe_code)]
+mod log;
+#[forbid(unsafe_code)]
+mod digest;
+#[forbid(unsafe_code)]
+mod resource;
+#[forbid(unsafe_code)]
+mod session;
+#[forbid(unsafe_code)]
+mod image;
+#[forbid(unsafe_code)]
+mod loader;
+mod decompress;
+#[forbid(unsafe_code)]
+mod initrd;
+#[forbid(unsafe_code)]
+mod cmdline;
+#[forbid(unsafe_code)]
+mod parts;
+#[forbid(unsafe_code)]
+mod level;
+#[forbid(unsafe_code)]
+mod kfuncs;
+#[forbid(unsafe_code)]
+mod test_run;
+
+// The C edge.
+mod exports;
+mod ffi;
+
+use image::VerifiedImage;
+use level::Level;
+use log::Log;
+use parts::Parts;
+use session::Session;
+
+/// The prefix of what `pr_info!` and its like print.
+const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
+
+/// `kexec_bpf_load(2)`, after its argument was copied and its caller found to be allowed.
+fn load(args: &bindings::kexec_bpf_args) -> Result {
+    let log = Log::new(UserPtr::from_addr(args.log_buf as usize), args.log_size);
+    let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
+    let mut session = Session::new(log, is_crash, ffi::enforced());
+    let verdict = run(args, &mut session);
+    session.record(verdict);
+    verdict
+}
+
+/// The flow.
+fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result {
+    let (file, mut image) = VerifiedImage::read(args.image_fd, session)?;
+    let mut parts = Parts::of_caller(args, session)?;
+    loop {
+        let program = loader::load(&image.object, args.map_fd, &mut session.log)?;
+        parts = Level::new(&image, parts, session).decide(&program)?;
+        match image.nested(&parts, session)? {
+            Some(nested) => image = nested,
+            None => break,
+        }
+    }
+    drop(image);
+    parts.install(&file, args.flags, session)
+}

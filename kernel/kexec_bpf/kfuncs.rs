@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The bodies of the five kfuncs. Their contracts: `Documentation/bpf/kexec.rst`.
+
+use kernel::{
+    bindings::{
+        self,
+        bpf_kexec_range, //
+    },
+    prelude::*, //
+};
+
+use crate::{
+    cmdline,
+    cpio::Archive,
+    decompress,
+    ffi,
+    level::Level,
+    pe::Pe,
+    resource::{
+        Resource,
+        NOTHING, //
+    },
+};
+
+/// The most bytes that pass through the program's memory at once.
+const GET_MAX: usize = bindings::KEXEC_BPF_GET_MAX as usize;
+
+/// Kernels read their header in place.
+const KERNEL_ALIGN: usize = 8;
+
+impl Level<'_> {
+    /// `bpf_kexec_carrier()`
+    pub(crate) fn carrier(
+        &mut self,
+        op: u64,
+        range: &mut bpf_kexec_range,
+        buffer: &mut [u8],
+    ) -> Result<i64> {
+        if range.flags != 0 || buffer.len() > GET_MAX {
+            return Err(EINVAL);
+        }
+        match u32::try_from(op)? {
+            bindings::bpf_kexec_op_BPF_KEXEC_GET => self.get(range, buffer),
+            bindings::bpf_kexec_op_BPF_KEXEC_PUT => self.put(range, buffer),
+            bindings::bpf_kexec_op_BPF_KEXEC_STAT => self.stat(range),
+            bindings::bpf_kexec_op_BPF_KEXEC_BIND_KERNEL => self.bind_kernel(range),
+            bindings::bpf_kexec_op_BPF_KEXEC_BIND_INITRD => self.bind_initrd(range),
+            bindings::bpf_kexec_op_BPF_KEXEC_BIND_CMDLINE => self.bind_cmdline(range),
+            _ => Err(EINVAL),
+        }
+    }
+
+    fn get(&mut self, range: &bpf_kexec_range, buffer: &mut [u8]) -> Result<i64> {
+        let len = usize::try_from(range.len)?;
+        let buffer = buffer.get_mut(..len).ok_or(ERANGE)?;
+        match range.resource {
+            bindings::bpf_kexec_resource_BPF_KEXEC_INITRD => {
+                let end = range.offset.checked_add(range.len).ok_or(ERANGE)?;
+                if end > self.parts.initrd.len() {
+                    return Err(ERANGE);
+                }
+                self.parts.initrd.copy_to(range.offset, buffer);
+            }
+            bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE => {
+                let from = usize::try_from(range.offset)?;
+                let end = from.checked_add(len).ok_or(ERANGE)?;
+                buffer.copy_from_slice(self.parts.cmdline.bytes().get(from..end).ok_or(ERANGE)?);
+            }
+            _ => buffer.copy_from_slice(self.range(range)?.bytes()),
+        }
+        Ok(range.len as i64)
+    }
+
+    fn put(&mut self, range: &mut bpf_kexec_range, buffer: &[u8]) -> Result<i64> {
+        let resource = Resource::copy(buffer, &mut self.session.budget)?;
+        let len = resource.len();
+        let handle = self.add(resource)?;
+        *range = bpf_kexec_range {
+            resource: handle,
+            flags: 0,
+            offset: 0,
+            len,
+        };
+        Ok(i64::from(handle))
+    }
+
+    fn stat(&mut self, range: &mut bpf_kexec_range) -> Result<i64> {
+        let (len, is_verified) = match range.resource {
+            bindings::bpf_kexec_resource_BPF_KEXEC_INITRD => (self.parts.initrd.len(), false),
+            bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE => {
+                (self.parts.cmdline.bytes().len() as u64, false)
+            }
+            number => {
+                let resource = self.resource(number)?;
+                (resource.len(), resource.is_verified())
+            }
+        };
+        range.offset = 0;
+        range.len = len;
+        if is_verified {
+            range.flags = bindings::BPF_KEXEC_RANGE_VERIFIED;
+        }
+        Ok(0)
+    }
+
+    fn bind_kernel(&mut self, range: &bpf_kexec_range) -> Result<i64> {
+        if range.len == 0 {
+            self.parts.kernel = None;
+            return Ok(0);
+        }
+        let kernel = self.range(range)?;
+        if self.session.is_enforced && !kernel.is_verified() {
+            let why = fmt!(
+                "bytes {:#x} to {:#x} of resource {} as kernel: no signature covers all of them",
+                range.offset,
+                range.offset.saturating_add(range.len),
+                range.resource
+            );
+            return Err(self.refuse(EACCES, why));
+        }
+        if kernel.bytes().as_ptr().align_offset(KERNEL_ALIGN) != 0 {
+            let why = fmt!("kernel at {:#x}, not a multiple of {KERNEL_ALIGN}", range.offset);
+            return Err(self.refuse(EINVAL, why));
+        }
+        self.session.log.line(fmt!("program: kernel of {} bytes", range.len));
+        self.parts.kernel = Some(kernel);
+        Ok(0)
+    }
+
+    fn bind_initrd(&mut self, range: &bpf_kexec_range) -> Result<i64> {
+        let initrd = match range.len {
+            0 => None,
+            _ => Some(self.range(range)?),
+        };
+        self.parts.initrd.clear();
+        if let Some(initrd) = initrd {
+            self.parts.initrd.append(initrd)?;
+        }
+        self.session.log.line(fmt!("program: initrd of {} bytes", range.len));
+        Ok(0)
+    }
+
+    fn bind_cmdline(&mut self, range: &bpf_kexec_range) -> Result<i64> {
+        let text = match range.len {
+            0 => None,
+            _ => Some(self.range(range)?),
+        };
+        let old = core::mem::take(&mut self.parts.cmdline);
+        let text = text.as_ref().map_or(&[][..], Resource::bytes);
+        if let Err(error) = self.parts.cmdline.append(text) {
+            self.parts.cmdline = old;
+            let why = fmt!("command line of {} bytes: {}", range.len, cmdline::why_not(error));
+            return Err(self.refuse(error, why));
+        }
+        self.session.log.line(fmt!("program: command line of {} bytes", range.len));
+        Ok(0)
+    }
+
+    /// `bpf_kexec_decompress()`
+    pub(crate) fn decompress(
+        &mut self,
+        src: &bpf_kexec_range,
+        algo: u64,
+        out_len: u64,
+        flags: u64,
+    ) -> Result<i64> {
+        const EXACT: u64 = bindings::BPF_KEXEC_EXACT as u64;
+        if src.flags != 0 || flags & !EXACT != 0 {
+            return Err(EINVAL);
+        }
+        let src = self.range(src)?;
+        let want = match (flags & EXACT != 0, out_len) {
+            (true, len) => decompress::Want::Exactly(len),
+            (false, 0) => decompress::Want::AtMost(crate::image::IMAGE_MAX),
+            (false, len) => decompress::Want::AtMost(len.min(crate::image::IMAGE_MAX)),
+        };
+        let out = decompress::run(src.bytes(), algo, want, &mut self.session.budget)
+            .map_err(|error| self.refuse(error.kind.errno(), fmt!("decompress: {error}")))?;
+        let len = out.len();
+        let handle = self.add(Resource::new(out, src.covers_result())?)?;
+        let line = fmt!("program: decompressed {} bytes to {len}", src.len());
+        self.session.log.line(line);
+        Ok(i64::from(handle))
+    }
+
+    /// `bpf_kexec_initrd_append()`
+    pub(crate) fn initrd_append(
+        &mut self,
+        src: &bpf_kexec_range,
+        path: Option<&[u8]>,
+        mode: u64,
+    ) -> Result<i64> {
+        if src.flags != 0 {
+            return Err(EINVAL);
+        }
+        let piece = self.range(src)?;
+        match path {
+            None if mode != 0 => Err(EINVAL),
+            None => self.parts.initrd.append(piece),
+            Some(path) => Archive::new(path, u32::try_from(mode)?, piece.len())
+                .map_err(|error| self.refuse(error.kind.errno(), fmt!("initrd: {error}")))
+                .and_then(|archive| self.parts.initrd.append_file(&archive, piece)),
+        }?;
+        self.session.log.line(fmt!("program: {} bytes appended to the initrd", src.len));
+        Ok(0)
+    }
+
+    /// `bpf_kexec_cmdline_append()`
+    pub(crate) fn cmdline_append(&mut self, text: &[u8], flags: u64) -> Result<i64> {
+        if flags != 0 {
+            return Err(EINVAL);
+        }
+        self.parts.cmdline.append(text).map_err(|error| {
+            let why = fmt!("{} bytes of command line: {}", text.len(), cmdline::why_not(error));
+            self.refuse(error, why)
+        })?;
+        let line = fmt!("program: {} bytes appended to the command line", text.len());
+        self.session.log.line(line);
+        Ok(0)
+    }
+
+    /// `bpf_kexec_read_fd()`
+    pub(crate) fn read_fd(&mut self, fd: i64, flags: u64) -> Result<i64> {
+        let verify = match flags {
+            0 => false,
+            _ if flags == u64::from(bindings::BPF_KEXEC_VERIFY_PE) => true,
+            _ => return Err(EINVAL),
+        };
+        let file = self.session.open(i32::try_from(fd)?, "file")?;
+        let bytes = self.session.read(&file, verify, "file")?;
+        let covered = match verify {
+            false => NOTHING,
+            true => {
+                let pe = Pe::parse(&bytes).map_err(|error| self.session.malformed("file", error))?;
+                let digest = ffi::verify_pe(&bytes)
+                    .map_err(|error| self.refuse(EKEYREJECTED, fmt!("file: {}", error.to_errno())))?;
+                self.session.log.line(fmt!("file: signed, digest {digest}"));
+                pe.covered()
+            }
+        };
+        let handle = self.add(Resource::new(bytes, covered)?)?;
+        Ok(i64::from(handle))
+    }
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Makes the instructions of one program from those of the functions of an object.
+
+use core::ffi::CStr;
+
+use crate::elf::{
+    Relocation,
+    Symbol, //
+};
+use crate::error::{
+    Error,
+    Result, //
+};
+use crate::map::{
+    Content,
+    Map, //
+};
+use crate::object::{
+    Function,
+    Object,
+    INSN_SIZE, //
+};
+use crate::part::Part;
+use crate::vec::Vec;
+
+/// Relocation of an instruction that loads 64 bits.
+const R_BPF_64_64: u32 = 1;
+/// Relocation of a call.
+const R_BPF_64_32: u32 = 10;
+
+const LD_IMM64: u8 = 0x18;
+const CALL: u8 = 0x85;
+
+const PSEUDO_CALL: u8 = 1;
+const PSEUDO_KFUNC_CALL: u8 = 2;
+
+const PSEUDO_FUNC: u8 = 4;
+const PSEUDO_MAP_IDX: u8 = 5;
+const PSEUDO_MAP_IDX_VALUE: u8 = 6;
+
+/// What the linker has to know of the running kernel.
+pub trait Kernel {
+    /// The BTF ID of the kernel function of this name.
+    fn kfunc_id(&self, name: &CStr) -> Option<u32>;
+}
+
+/// An instruction, as `struct bpf_insn` on a little-endian machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Insn {
+    /// What it does.
+    pub code: u8,
+    /// Destination register, and source register in the upper half.
+    pub regs: u8,
+    /// Offset.
+    pub off: i16,
+    /// Constant.
+    pub imm: i32,
+}
+
+impl Insn {
+    fn read(code: &Part<'_>, at: u64) -> Result<Self> {
+        let [code, regs, off @ .., i0, i1, i2, i3] = code.array::<8>(at)?;
+        Ok(Self {
+            code,
+            regs,
+            off: i16::from_le_bytes(off),
+            imm: i32::from_le_bytes([i0, i1, i2, i3]),
+        })
+    }
+
+    fn source(&self) -> u8 {
+        self.regs >> 4
+    }
+
+    fn with_source(self, source: u8) -> Self {
+        Self {
+            regs: (self.regs & 0xf) | (source << 4),
+            ..self
+        }
+    }
+}
+
+/// Appends functions to the program as they turn out to be used: the verifier refuses those that
+/// are not.
+pub struct Linker<'o, 'a, K> {
+    object: &'o Object<'a>,
+    kernel: &'o K,
+    /// The instructions so far.
+    pub insns: Vec<Insn>,
+    /// Indexes of the functions that are used, in the order of their instructions.
+    pub order: Vec<usize>,
+    /// For each function of the object the index of its first instruction, if it is used.
+    starts: Vec<Option<i32>>,
+    /// The index of the instruction after those of all functions in `order`.
+    end: i32,
+}
+
+impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
+    /// Links the program of `object`.
+    pub fn link(object: &'o Object<'a>, kernel: &'o K) -> Result<Self> {
+        let mut starts = Vec::default();
+        for _ in object.functions.iter() {
+            starts.push(None)?;
+        }
+        let mut linker = Self {
+            object,
+            kernel,
+            insns: Vec::default(),
+            order: Vec::default(),
+            starts,
+            end: 0,
+        };
+        linker.place(0)?;
+        let mut next = 0_usize;
+        while let Some(&function) = linker.order.get(next) {
+            if let Some(function) = object.functions.get(function) {
+                linker.append(function)?;
+            }
+            next = next.saturating_add(1);
+        }
+        Ok(linker)
+    }
+
+    /// The instruction that became of the one at `offset` of a section, if it is used.
+    pub fn insn_at(&self, section: usize, offset: u64) -> Option<u32> {
+        let index = self.object.function_at(section, offset)?;
+        let start = (*self.starts.get(index)?)?;
+        let inside = offset.checked_sub(self.object.functions.get(index)?.start)?;
+        u32::try_from(start)
+            .ok()?
+            .checked_add((inside / INSN_SIZE) as u32)
+    }
+
+    /// The index of the first instruction of a function, which is used from now on.
+    fn place(&mut self, function: usize) -> Result<i32> {
+        let missing = Error::malformed("a function is missing", 0);
+        let start = self.starts.get_mut(function).ok_or(missing)?;
+        if let Some(start) = *start {
+            return Ok(start);
+        }
+        let code = self.object.functions.get(function).ok_or(missing)?.code;
+        // CAST: A function is smaller than the object, see `OBJECT_MAX`.
+        let len = (code.size() / INSN_SIZE) as i32;
+        let next = self.end;
+        *start = Some(next);
+        self.end = next.saturating_add(len);
+        self.order.push(function)?;
+        Ok(next)
+    }
+
+    fn append(&mut self, function: &Function<'a>) -> Result {
+        let mut relocations = self.object.relocations_of(function).iter().peekable();
+        let mut at = 0;
+        while at < function.code.size() {
+            let offset = function.start.saturating_add(at);
+            let relocation = relocations.next_if(|r| r.offset == offset);
+            let insn = Insn::read(&function.code, at)?;
+            let next = at.saturating_add(INSN_SIZE);
+            match insn.code {
+                LD_IMM64 => {
+                    let high = Insn::read(&function.code, next)?;
+                    let [insn, high] = self.load(function, at, [insn, high], relocation)?;
+                    self.insns.push(insn)?;
+                    self.insns.push(high)?;
+                    at = next.saturating_add(INSN_SIZE);
+                }
+                CALL => {
+                    let insn = self.call(function, at, insn, relocation)?;
+                    self.insns.push(insn)?;
+                    at = next;
+                }
+                _ => {
+                    if let Some(relocation) = relocation {
+                        return Err(unsuitable(relocation));
+                    }
+                    self.insns.push(insn)?;
+                    at = next;
+                }
+            }
+        }
+        match relocations.next() {
+            None => Ok(()),
+            Some(relocation) => Err(unsuitable(relocation)),
+        }
+    }
+
+    /// An instruction that loads 64 bits: a constant, or the address of something.
+    fn load(
+        &mut self,
+        function: &Function<'a>,
+        at: u64,
+        [insn, high]: [Insn; 2],
+        relocation: Option<&Relocation>,
+    ) -> Result<[Insn; 2]> {
+        if insn.source() != 0 {
+            let at = function.code.at(at);
+            return Err(Error::malformed("a load that refers to the kernel", at));
+        }
+        let Some(relocation) = relocation else {
+            return Ok([insn, high]);
+        };
+        let symbol = self.symbol(relocation, R_BPF_64_64)?;
+        let load = |source, imm, high_imm| {
+            let insn = insn.with_source(source);
+            let low = Insn { imm, ..insn };
+            let high = Insn {
+                imm: high_imm,
+                ..high
+            };
+            Ok([low, high])
+        };
+        let Some(section) = symbol.section else {
+            // The program asks whether there is such a function.
+            if symbol.is_external() && symbol.is_weak() {
+                return load(0, self.kernel.kfunc_id(symbol.name).is_some().into(), 0);
+            }
+            return Err(unsupported(
+                "the address of something in the kernel",
+                &symbol,
+            ));
+        };
+        let offset = symbol
+            .value
+            .checked_add_signed(insn.imm.into())
+            .ok_or(unsuitable(relocation))?;
+        if let Some(target) = self.function_starting_at(section, offset) {
+            return load(PSEUDO_FUNC, self.distance(target)?, 0);
+        }
+        let is_meant = |map: &Map<'_>| {
+            map.section == section && (map.content != Content::Declared || map.offset == offset)
+        };
+        let maps = &self.object.maps;
+        let Some((map, index)) = maps.iter().zip(0..).find(|(map, _)| is_meant(map)) else {
+            return Err(unsupported(
+                "the address of something that is no data",
+                &symbol,
+            ));
+        };
+        match map.content {
+            Content::Declared => load(PSEUDO_MAP_IDX, index, 0),
+            _ if offset < map.value_size.into() => load(PSEUDO_MAP_IDX_VALUE, index, offset as i32),
+            _ => Err(unsuitable(relocation)),
+        }
+    }
+
+    /// A call of a helper, of a function of the object or of one of the kernel.
+    fn call(
+        &mut self,
+        function: &Function<'a>,
+        at: u64,
+        insn: Insn,
+        relocation: Option<&Relocation>,
+    ) -> Result<Insn> {
+        let malformed = |rule| Error::malformed(rule, function.code.at(at));
+        match (insn.source(), relocation) {
+            (0, None) => return Ok(insn),
+            (PSEUDO_CALL, _) => (),
+            _ => return Err(malformed("a call of unknown sort")),
+        }
+        let mut section = function.section;
+        // Offset of the instruction that calls if it is called by itself.
+        let mut base = function.start.saturating_add(at);
+        if let Some(relocation) = relocation {
+            let symbol = self.symbol(relocation, R_BPF_64_32)?;
+            if symbol.is_external() {
+                return self.kfunc_call(insn, &symbol);
+            }
+            section = symbol.section.ok_or(unsuitable(relocation))?;
+            base = symbol.value;
+        }
+        let target = i64::from(insn.imm)
+            .saturating_add(1)
+            .checked_mul(INSN_SIZE as i64)
+            .and_then(|distance| base.checked_add_signed(distance))
+            .and_then(|offset| self.function_starting_at(section, offset))
+            .ok_or(malformed("a call of something that is no function"))?;
+        let imm = self.distance(target)?;
+        Ok(Insn { imm, ..insn })
+    }
+
+    /// A call of a kernel function. With the ID 0 the verifier takes one that is never executed.
+    fn kfunc_call(&self, insn: Insn, symbol: &Symbol<'_>) -> Result<Insn> {
+        let id = match self.kernel.kfunc_id(symbol.name) {
+            Some(id) => id as i32,
+            None if symbol.is_weak() => 0,
+            None => return Err(unsupported("the kernel has no function", symbol)),
+        };
+        let insn = insn.with_source(PSEUDO_KFUNC_CALL);
+        Ok(Insn {
+            off: 0,
+            imm: id,
+            ..insn
+        })
+    }
+
+    /// How far a function is from the end of the instruction that comes next.
+    fn distance(&mut self, function: usize) -> Result<i32> {
+        let end = self.insns.len().saturating_add(1);
+        // CAST: All functions together have less than `i32::MAX` instructions, see `OBJECT_MAX`.
+        Ok(self.place(function)?.saturating_sub(end as i32))
+    }
+
+    /// A function of `.text` that begins there.
+    fn function_starting_at(&self, section: usize, offset: u64) -> Option<usize> {
+        let index = self.object.function_at(section, offset)?;
+        let function = self.object.functions.get(index)?;
+        (index > 0 && function.start == offset).then_some(index)
+    }
+
+    fn symbol(&self, relocation: &Relocation, kind: u32) -> Result<Symbol<'a>> {
+        let symbol = self.object.elf.symbol(relocation.symbol)?;
+        match relocation.kind == kind {
+            true => Ok(symbol),
+            false => Err(unsupported("a relocation of unknown sort", &symbol)),
+        }
+    }
+}
+
+fn unsuitable(relocation: &Relocation) -> Error {
+    Error::malformed("a relocation that does not suit the code", relocation.at)
+}
+
+fn unsupported(rule: &'static str, symbol: &Symbol<'_>) -> Error {
+    Error::unsupported(rule, symbol.at).named(symbol.name.to_bytes())
+}

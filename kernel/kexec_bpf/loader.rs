@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From the object to a program that is loaded, with neither fd nor ID.
+
+use core::ffi::CStr;
+
+use kernel::prelude::*;
+
+use crate::{
+    ffi::{
+        self,
+        Btf,
+        Program, //
+    },
+    link,
+    log::Log,
+    map::{
+        Content,
+        Map, //
+    },
+    object::Object,
+    resource::Resource, //
+};
+
+/// The map that takes the caller's private data, `KEXEC_BPF_PRIVATE_MAP`.
+const PRIVATE: &CStr = c"private";
+
+/// The kernel that runs.
+struct Running;
+
+impl link::Kernel for Running {
+    fn kfunc_id(&self, name: &CStr) -> Option<u32> {
+        ffi::kfunc_id(name)
+    }
+}
+
+/// Loads the program of an object.
+pub(crate) fn load(object: &Resource, private_fd: i32, log: &mut Log) -> Result<Program> {
+    let linked = Object::parse(object.bytes())
+        .and_then(|object| object.link(&Running))
+        .map_err(|error| log.refuse(error.kind.errno(), fmt!("object: {error}")))?;
+    let mut maps = KVec::new();
+    let mut private = None;
+    for (index, map) in linked.maps.iter().enumerate() {
+        let created = create(map).map_err(|error| {
+            let name = crate::error::Name::new(map.name.to_bytes());
+            log.refuse(error, fmt!("object: map '{}' cannot be made", name.as_str()))
+        })?;
+        maps.push(created, GFP_KERNEL)?;
+        if is_private(map) {
+            private = Some(index);
+        }
+    }
+    let btf = match linked.btf.is_empty() {
+        true => None,
+        false => Some(
+            Btf::parse(&linked.btf)
+                .map_err(|error| log.refuse(bad(error), fmt!("object: the kernel refuses its BTF")))?,
+        ),
+    };
+    let program = Program::load(&linked, maps, btf, log)?;
+    // After verification, so that no user value is folded into it, and before the run.
+    if let Some(map) = private.and_then(|index| program.maps().get(index)) {
+        if private_fd >= 0 {
+            map.copy_from_user(private_fd)
+                .map_err(|error| log.refuse(error, fmt!("private data: {}", why_not_copied(error))))?;
+            log.line(fmt!("private data: copied"));
+        }
+    }
+    Ok(program)
+}
+
+fn is_private(map: &Map<'_>) -> bool {
+    map.name == PRIVATE && matches!(map.content, Content::Declared)
+}
+
+fn create(map: &Map<'_>) -> Result<ffi::Map> {
+    let flags = match is_private(map) {
+        true => map.flags | kernel::bindings::BPF_F_RDONLY_PROG,
+        false => map.flags,
+    };
+    let created = ffi::Map::create(map, flags).map_err(bad)?;
+    match map.content {
+        Content::Declared | Content::Bss => (),
+        Content::Rodata(data) => created.fill(data, true)?,
+        Content::Data(data) => created.fill(data, false)?,
+    }
+    Ok(created)
+}
+
+/// What the kernel does not take of an object is malformed, unless there is no memory or time.
+fn bad(error: Error) -> Error {
+    match error {
+        ENOMEM | EINTR => error,
+        _ => ELIBBAD,
+    }
+}
+
+fn why_not_copied(error: Error) -> &'static str {
+    match error {
+        EBADF => "the descriptor is not that of a readable map",
+        EFBIG => "the map is larger than 1 MiB",
+        _ => "the map is not an array of the shape that the program declares",
+    }
+}

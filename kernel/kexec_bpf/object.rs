@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is in a BPF object: one program with its functions, maps, types and license.
+
+use core::ffi::CStr;
+
+use crate::btf::Btf;
+use crate::elf::{
+    self,
+    Elf,
+    Relocation,
+    Section,
+    Symbol, //
+};
+use crate::error::{
+    Error,
+    Result, //
+};
+use crate::map::{
+    self,
+    Map, //
+};
+use crate::part::Part;
+use crate::vec::Vec;
+
+/// Size of an object in bytes.
+pub const OBJECT_MAX: usize = 1 << 20;
+/// The verifier takes no more, the program included.
+const FUNCTIONS_MAX: usize = 256;
+/// The kernel has room for this many bytes, NUL included.
+const LICENSE_MAX: u64 = 128;
+
+/// Section of the program.
+const PROGRAM: &CStr = c"kexec";
+
+/// Size of an instruction in bytes.
+pub const INSN_SIZE: u64 = 8;
+
+/// What a section is for.
+enum Role {
+    Program,
+    Text,
+    License,
+    Maps,
+    Data,
+    Btf,
+    BtfExt,
+    Relocations,
+    Ignored,
+}
+
+impl Role {
+    fn of(section: &Section<'_>) -> Result<Self> {
+        let name = section.name.to_bytes();
+        let is = |prefix: &[u8]| {
+            name.strip_prefix(prefix)
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b'.')))
+        };
+        let code = section.flags & elf::SHF_EXECINSTR != 0;
+        Ok(match (section.kind, name) {
+            (elf::SHT_PROGBITS, _) if section.name == PROGRAM && code => Self::Program,
+            (elf::SHT_PROGBITS, b".text") if code => Self::Text,
+            (elf::SHT_PROGBITS, b"license") => Self::License,
+            (elf::SHT_PROGBITS, b".maps") => Self::Maps,
+            (elf::SHT_PROGBITS, b".BTF") => Self::Btf,
+            (elf::SHT_PROGBITS, b".BTF.ext") => Self::BtfExt,
+            (elf::SHT_PROGBITS, _) if is(b".rodata") || is(b".data") => Self::Data,
+            (elf::SHT_NOBITS, _) if is(b".bss") => Self::Data,
+            (elf::SHT_REL, _) => Self::Relocations,
+            (elf::SHT_NULL | elf::SHT_SYMTAB | elf::SHT_STRTAB | elf::SHT_LLVM_ADDRSIG, _) => {
+                Self::Ignored
+            }
+            (elf::SHT_PROGBITS, b".comment") => Self::Ignored,
+            (elf::SHT_PROGBITS, _) if name.starts_with(b".debug_") => Self::Ignored,
+            _ => {
+                let error = Error::unsupported("an unsupported section", section.header);
+                return Err(error.named(name));
+            }
+        })
+    }
+}
+
+/// A function; the first of an object is the program itself.
+pub struct Function<'a> {
+    /// Its name.
+    pub name: &'a CStr,
+    /// Whether the verifier shall know what its callers pass.
+    pub is_static: bool,
+    /// Its instructions.
+    pub code: Part<'a>,
+    /// Where they begin in the section.
+    pub start: u64,
+    /// Index of the section.
+    pub section: usize,
+}
+
+impl<'a> Function<'a> {
+    fn read(elf: &Elf<'a>, symbol: &Symbol<'a>, section: usize, is_program: bool) -> Result<Self> {
+        let malformed = |rule| Error::malformed(rule, symbol.at).named(symbol.name.to_bytes());
+        if symbol.size == 0 || symbol.value % INSN_SIZE != 0 || symbol.size % INSN_SIZE != 0 {
+            return Err(malformed("not a sequence of instructions"));
+        }
+        let all = elf.sections.get(section).map(|section| section.data);
+        let all = all.ok_or(malformed("a function without a section"))?;
+        if is_program && (!symbol.is_global() || symbol.size != all.size()) {
+            return Err(malformed("not the only function of its section"));
+        }
+        Ok(Self {
+            name: symbol.name,
+            is_static: symbol.is_hidden() && !is_program,
+            code: all.part(
+                symbol.value,
+                symbol.size,
+                "a function lies outside its section",
+            )?,
+            start: symbol.value,
+            section,
+        })
+    }
+
+    /// Where it ends in its section.
+    pub fn end(&self) -> u64 {
+        self.start.saturating_add(self.code.size())
+    }
+}
+
+/// A BPF object.
+pub struct Object<'a> {
+    pub(crate) elf: Elf<'a>,
+    pub(crate) btf: Btf<'a>,
+    pub(crate) btf_ext: Part<'a>,
+    pub(crate) license: &'a CStr,
+    pub(crate) maps: Vec<Map<'a>>,
+    /// The program and, ordered, the functions in `.text`.
+    pub(crate) functions: Vec<Function<'a>>,
+    /// The relocations of each section of code, ordered.
+    relocations: Vec<(usize, Vec<Relocation>)>,
+    /// Index of the section with the program.
+    program: usize,
+}
+
+impl<'a> Object<'a> {
+    /// Reads an object, the content of an image's `.bpf` section.
+    pub fn parse(object: &'a [u8]) -> Result<Self> {
+        if object.len() > OBJECT_MAX {
+            return Err(Error::too_big("the object is too large", OBJECT_MAX as u64));
+        }
+        let elf = Elf::parse(object)?;
+        let index = Index::of(&elf.sections)?;
+        let data = |index: Option<usize>, rule| {
+            let section = index.and_then(|index| elf.sections.get(index));
+            section.map(|section| section.data).ok_or(missing(rule))
+        };
+        let license = data(index.license, "there is no license")?;
+        if license.size() > LICENSE_MAX {
+            return Err(Error::too_big("the license is too long", license.at(0)));
+        }
+        let btf = Btf::parse(data(index.btf, "there is no .BTF section")?)?;
+        let program = index.program.ok_or(missing("there is no program"))?;
+        Ok(Self {
+            license: license.string(0)?,
+            maps: map::read(&elf, &btf, index.maps)?,
+            functions: functions(&elf, program, index.text)?,
+            relocations: relocations(&elf.sections)?,
+            btf_ext: data(index.btf_ext, "there is no .BTF.ext section")?,
+            btf,
+            program,
+            elf,
+        })
+    }
+
+    /// Index of the function that has the byte at `offset` of a section.
+    pub(crate) fn function_at(&self, section: usize, offset: u64) -> Option<usize> {
+        let index = match section == self.program {
+            true => 0,
+            false => self
+                .functions
+                .partition_point(|f| f.section == self.program || f.start <= offset)
+                .checked_sub(1)?,
+        };
+        let function = self.functions.get(index)?;
+        let inside = (function.start..function.end()).contains(&offset);
+        (function.section == section && inside).then_some(index)
+    }
+
+    /// The relocations of a function.
+    pub(crate) fn relocations_of(&self, function: &Function<'_>) -> &[Relocation] {
+        let mut sections = self.relocations.iter();
+        let Some((_, all)) = sections.find(|(section, _)| *section == function.section) else {
+            return &[];
+        };
+        let bound = |offset| all.partition_point(|relocation| relocation.offset < offset);
+        all.get(bound(function.start)..bound(function.end()))
+            .unwrap_or_default()
+    }
+}
+
+/// Where the sections are of which there is one at most.
+#[derive(Default)]
+struct Index {
+    program: Option<usize>,
+    text: Option<usize>,
+    license: Option<usize>,
+    maps: Option<usize>,
+    btf: Option<usize>,
+    btf_ext: Option<usize>,
+}
+
+impl Index {
+    fn of(sections: &[Section<'_>]) -> Result<Self> {
+        let mut all = Self::default();
+        for (index, section) in sections.iter().enumerate() {
+            let one = match Role::of(section)? {
+                Role::Program => &mut all.program,
+                Role::Text => &mut all.text,
+                Role::License => &mut all.license,
+                Role::Maps => &mut all.maps,
+                Role::Btf => &mut all.btf,
+                Role::BtfExt => &mut all.btf_ext,
+                Role::Data | Role::Relocations | Role::Ignored => continue,
+            };
+            if one.replace(index).is_some() {
+                let error = Error::malformed("a second section", section.header);
+                return Err(error.named(section.name.to_bytes()));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The program and, ordered, the functions in `.text`.
+fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<Vec<Function<'a>>> {
+    let mut functions = Vec::<Function<'a>>::default();
+    for symbol in elf.symbols() {
+        let symbol = symbol?;
+        let Some(section) = symbol.section.filter(|_| symbol.kind == elf::STT_FUNC) else {
+            continue;
+        };
+        if section != program && Some(section) != text {
+            continue;
+        }
+        if functions.len() == FUNCTIONS_MAX {
+            return Err(Error::too_big("there are too many functions", symbol.at));
+        }
+        let function = Function::read(elf, &symbol, section, section == program)?;
+        // Few enough to be inserted where they belong; the kernel's stack is too small for a sort.
+        let place = |f: &Function<'_>| (f.section != program, f.start);
+        let position = functions.partition_point(|other| place(other) < place(&function));
+        functions.push(function)?;
+        if let Some(rest) = functions.get_mut(position..) {
+            rest.rotate_right(1);
+        }
+    }
+    if functions.first().map(|first| first.section) != Some(program) {
+        return Err(missing("there is no program"));
+    }
+    for (one, next) in functions.iter().zip(functions.iter().skip(1)) {
+        if one.section == next.section && one.end() > next.start {
+            let error = Error::malformed("functions overlap", next.code.at(0));
+            return Err(error.named(next.name.to_bytes()));
+        }
+    }
+    Ok(functions)
+}
+
+/// The relocations of each section of code. Compilers order them, and so no section has two sets.
+fn relocations(sections: &[Section<'_>]) -> Result<Vec<(usize, Vec<Relocation>)>> {
+    let mut all = Vec::<(usize, Vec<Relocation>)>::default();
+    for section in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
+        let name = section.name.to_bytes();
+        let malformed = |rule| Error::malformed(rule, section.header).named(name);
+        let index = section.info as usize;
+        let changed = sections
+            .get(index)
+            .ok_or(malformed("relocations of nothing"))?;
+        match Role::of(changed)? {
+            Role::Program | Role::Text => (),
+            Role::Btf | Role::BtfExt | Role::Ignored => continue,
+            _ => {
+                let error = Error::unsupported("relocations of data", section.header);
+                return Err(error.named(name));
+            }
+        }
+        if all.iter().any(|&(other, _)| other == index) {
+            return Err(malformed("a second set of relocations"));
+        }
+        let mut ordered = Vec::<Relocation>::default();
+        for entry in elf::relocations(section)? {
+            let entry = entry?;
+            if ordered
+                .last()
+                .is_some_and(|last| last.offset >= entry.offset)
+            {
+                return Err(malformed("relocations that are out of order"));
+            }
+            ordered.push(entry)?;
+        }
+        all.push((index, ordered))?;
+    }
+    Ok(all)
+}
+
+fn missing(rule: &'static str) -> Error {
+    Error::malformed(rule, 0)
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A part of an object that knows where it lies.
+
+use core::ffi::CStr;
+
+use crate::bytes;
+use crate::error::{
+    Error,
+    Result, //
+};
+
+/// Names are shorter, as are those of the kernel's symbols; bounds the time that reading one takes.
+const STRING_MAX: usize = 512;
+
+/// Consecutive bytes of an object. Offsets count from the start of the part, errors name the byte
+/// of the object.
+///
+/// # Invariants
+///
+/// `start` is at most the length of `object`.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    /// The object up to the end of the part.
+    object: &'a [u8],
+    start: u64,
+}
+
+impl<'a> Part<'a> {
+    /// All of the object.
+    pub fn whole(object: &'a [u8]) -> Self {
+        // INVARIANT: Zero is at most any length.
+        Self { object, start: 0 }
+    }
+
+    /// The byte of the object at offset `at`.
+    pub fn at(&self, at: u64) -> u64 {
+        self.start.saturating_add(at)
+    }
+
+    /// The size of the part in bytes.
+    pub fn size(&self) -> u64 {
+        self.bytes().len() as u64
+    }
+
+    /// The bytes of the part.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.object.get(self.start as usize..).unwrap_or_default()
+    }
+
+    /// The `len` bytes at `at`; where there are fewer, `rule` is broken.
+    pub fn part(&self, at: u64, len: u64, rule: &'static str) -> Result<Self> {
+        let start = self.at(at);
+        bytes::slice(self.object, start, len, rule)?;
+        let end = start.saturating_add(len);
+        // INVARIANT: The slice above begins inside the object, at `start`.
+        Ok(Self {
+            object: bytes::slice(self.object, 0, end, rule)?,
+            start,
+        })
+    }
+
+    /// The little-endian `u16` at `at`.
+    pub fn le16(&self, at: u64) -> Result<u16> {
+        bytes::le16(self.object, self.at(at))
+    }
+
+    /// The little-endian `u32` at `at`.
+    pub fn le32(&self, at: u64) -> Result<u32> {
+        bytes::le32(self.object, self.at(at))
+    }
+
+    /// The little-endian `u64` at `at`.
+    pub fn le64(&self, at: u64) -> Result<u64> {
+        bytes::le64(self.object, self.at(at))
+    }
+
+    /// The `N` bytes at `at`.
+    pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N]> {
+        bytes::array(self.object, self.at(at))
+    }
+
+    /// The NUL-terminated string at `at`.
+    pub fn string(&self, at: u64) -> Result<&'a CStr> {
+        let bytes = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.bytes().get(at..))
+            .ok_or(Error::malformed("a name lies outside", self.at(at)))?;
+        let bytes = bytes.get(..STRING_MAX).unwrap_or(bytes);
+        CStr::from_bytes_until_nul(bytes)
+            .map_err(|_| Error::malformed("a name has no end", self.at(at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_parts() -> Result {
+        let object = *b"0123abc\0ef\0xyz";
+        let part = Part::whole(&object).part(4, 7, "whole")?;
+        assert_eq!(part.bytes(), b"abc\0ef\0");
+        assert_eq!(part.size(), 7);
+        assert_eq!(part.part(4, 3, "inner")?.bytes(), b"ef\0");
+        assert_eq!(part.part(7, 0, "empty")?.bytes(), b"");
+        for (at, len) in [(0, 8), (7, 1), (8, 0), (1, u64::MAX), (u64::MAX, 1)] {
+            let error = Error::malformed("inner", 4_u64.saturating_add(at));
+            assert_eq!(part.part(at, len, "inner").err(), Some(error));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn fields() -> Result {
+        let object = [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 0xff];
+        let part = Part::whole(&object).part(1, 8, "whole")?;
+        assert_eq!(part.le16(6), Ok(0x0807));
+        assert_eq!(part.le32(4), Ok(0x0807_0605));
+        assert_eq!(part.le64(0), Ok(0x0807_0605_0403_0201));
+        assert_eq!(part.array(7), Ok([8]));
+        for at in [7, 8, u64::MAX] {
+            assert_eq!(part.le16(at).err().map(|e| e.at), Some(part.at(at)));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn strings() -> Result {
+        let part = Part::whole(b"..ab\0cd").part(2, 5, "whole")?;
+        assert_eq!(part.string(0), Ok(c"ab"));
+        assert_eq!(part.string(2), Ok(c""));
+        for at in [3, 5, 6, u64::MAX] {
+            assert_eq!(part.string(at).err().map(|e| e.at), Some(part.at(at)));
+        }
+        let long = [vec![b'x'; STRING_MAX], vec![0]].concat();
+        assert!(Part::whole(&long).string(0).is_err());
+        assert_eq!(Part::whole(&long).string(1)?.count_bytes(), STRING_MAX - 1);
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bytes that user space cannot reach, and which of them a signature covers.
+
+use core::ops::Range;
+
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// A buffer that does not change any more.
+struct Buffer {
+    bytes: VVec<u8>,
+    /// What a signature covers: the checksum, the certificate directory entry and the certificate
+    /// table of a PE image lie between these ranges.
+    covered: Covered,
+}
+
+/// Ranges of a buffer that a signature covers.
+pub(crate) type Covered = [Range<usize>; 3];
+
+/// A signature covers no byte.
+pub(crate) const NOTHING: Covered = [0..0, 0..0, 0..0];
+
+/// A signature covers each byte.
+pub(crate) const EVERYTHING: Covered = [0..usize::MAX, 0..0, 0..0];
+
+/// A piece of a buffer, which it keeps alive.
+///
+/// # Invariants
+///
+/// `range` is within the buffer.
+#[derive(Clone)]
+pub(crate) struct Resource {
+    buffer: Arc<Buffer>,
+    range: Range<usize>,
+}
+
+impl Resource {
+    /// All of a new buffer.
+    pub(crate) fn new(bytes: VVec<u8>, covered: Covered) -> Result<Self> {
+        let range = 0..bytes.len();
+        let buffer = Arc::new(Buffer { bytes, covered }, GFP_KERNEL_ACCOUNT)?;
+        // INVARIANT: It is all of the buffer.
+        Ok(Self { buffer, range })
+    }
+
+    /// A copy of some bytes, which no signature covers.
+    pub(crate) fn copy(bytes: &[u8], budget: &mut Budget) -> Result<Self> {
+        let mut copy = budget.buffer(bytes.len() as u64)?;
+        copy.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
+        Self::new(copy, NOTHING)
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // By the type invariant there are such bytes.
+        self.buffer.bytes.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The length in bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.range.len() as u64
+    }
+
+    /// A piece of this piece, or `ERANGE`.
+    pub(crate) fn piece(&self, offset: u64, len: u64) -> Result<Self> {
+        let end = offset.checked_add(len).ok_or(ERANGE)?;
+        if end > self.len() {
+            return Err(ERANGE);
+        }
+        let at = |offset: u64| self.range.start.checked_add(offset as usize).ok_or(ERANGE);
+        // INVARIANT: It ends no later than `self.range`.
+        Ok(Self {
+            buffer: self.buffer.clone(),
+            range: at(offset)?..at(end)?,
+        })
+    }
+
+    /// Whether a signature covers each byte.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.buffer
+            .covered
+            .iter()
+            .any(|covered| covered.start <= self.range.start && self.range.end <= covered.end)
+    }
+
+    /// What a signature covers of something that was made of all these bytes and nothing else.
+    pub(crate) fn covers_result(&self) -> Covered {
+        if self.is_verified() {
+            EVERYTHING
+        } else {
+            NOTHING
+        }
+    }
+}
+
+/// The bytes that a load may still allocate.
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    /// A budget of `len` bytes.
+    pub(crate) fn new(len: u64) -> Self {
+        Self(len)
+    }
+
+    /// An empty buffer with room for `len` bytes, charged to the caller's memory cgroup.
+    pub(crate) fn buffer(&mut self, len: u64) -> Result<VVec<u8>> {
+        self.0 = self.0.checked_sub(len).ok_or(EFBIG)?;
+        Ok(VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?)
+    }
+}

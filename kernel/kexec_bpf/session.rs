@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all levels of one load share: log, limits, policy.
+
+use kernel::prelude::*;
+
+use crate::{
+    digest::{
+        Digest,
+        Key, //
+    },
+    error,
+    ffi::{
+        self,
+        File, //
+    },
+    image::IMAGE_MAX,
+    log::Log,
+    resource::Budget, //
+};
+
+/// One load.
+pub(crate) struct Session {
+    /// The caller's log.
+    pub(crate) log: Log,
+    /// Memory that may still be allocated.
+    pub(crate) budget: Budget,
+    /// Whether unsigned images are refused.
+    pub(crate) is_enforced: bool,
+    /// Whether this is to be the crash kernel.
+    pub(crate) is_crash: bool,
+    /// Descriptors that were read. None is read twice: what is there may be another file then.
+    taken: KVec<i32>,
+    digest: Digest,
+    key: Key,
+}
+
+impl Session {
+    /// A new load.
+    pub(crate) fn new(log: Log, is_crash: bool, is_enforced: bool) -> Self {
+        Self {
+            log,
+            budget: Budget::new(ffi::memory_max()),
+            is_enforced,
+            is_crash,
+            taken: KVec::new(),
+            digest: Digest::NONE,
+            key: Key::default(),
+        }
+    }
+
+    /// Takes the file from a descriptor, once.
+    pub(crate) fn open(&mut self, fd: i32, what: &str) -> Result<File> {
+        if self.taken.contains(&fd) {
+            return Err(self.log.refuse(EBADF, fmt!("{what}: descriptor {fd} was already read")));
+        }
+        let file = File::get(fd).map_err(|error| {
+            let why = fmt!("{what}: {fd} is not an open descriptor");
+            self.log.refuse(error, why)
+        })?;
+        self.taken.push(fd, GFP_KERNEL)?;
+        Ok(file)
+    }
+
+    /// Reads a whole file.
+    pub(crate) fn read(&mut self, file: &File, is_image: bool, what: &str) -> Result<VVec<u8>> {
+        let refuse = |log: &mut Log, errno, why: &str| log.refuse(errno, fmt!("{what}: {why}"));
+        let len = file.len().map_err(|errno| {
+            let why = match errno {
+                EBADF => "the descriptor is not open for reading",
+                _ => "not a regular file",
+            };
+            refuse(&mut self.log, errno, why)
+        })?;
+        if len == 0 && is_image {
+            return Err(refuse(&mut self.log, ENOEXEC, "the file is empty"));
+        }
+        if len > IMAGE_MAX {
+            return Err(refuse(&mut self.log, EFBIG, "the file is larger than 1 GiB"));
+        }
+        let bytes = self.budget.buffer(len).map_err(|errno| {
+            refuse(&mut self.log, errno, "there is no memory for it")
+        })?;
+        if len == 0 {
+            return Ok(bytes);
+        }
+        file.read(bytes, is_image).map_err(|errno| {
+            let why = fmt!("{what}: the file cannot be read: {}", errno.to_errno());
+            self.log.refuse(errno, why)
+        })
+    }
+
+    /// Refuses what a parser refused.
+    pub(crate) fn malformed(&mut self, what: &str, error: error::Error) -> Error {
+        self.log.refuse(error.kind.errno(), fmt!("{what}: {error}"))
+    }
+
+    /// Whether the policy takes an image whose signature check failed with `error`.
+    pub(crate) fn unsigned(&mut self, what: &str, error: Error) -> Result {
+        let why = match error {
+            ENODATA => "it is not signed",
+            ENOKEY => "no trusted key signed it",
+            EKEYREJECTED => "its signature does not fit, or is not trusted",
+            EKEYREVOKED => "it was revoked",
+            ENOPKG => "its signature is of an unsupported kind",
+            ENOMEM => "there is no memory to check its signature",
+            _ => "its signature is malformed",
+        };
+        if ffi::sig_policy(error).is_ok() {
+            self.log.line(fmt!("{what}: not verified: {why}"));
+            return Ok(());
+        }
+        let errno = match error {
+            EKEYREVOKED | ENOPKG | ENOMEM => error,
+            ENODATA | ENOKEY | EKEYREJECTED => EKEYREJECTED,
+            _ => ELIBBAD,
+        };
+        Err(self.log.refuse(errno, fmt!("{what}: {why}")))
+    }
+
+    /// What the record of this load says.
+    pub(crate) fn name(&mut self, digest: &Digest, key: &Key) {
+        if !digest.bytes().is_empty() {
+            self.digest = *digest;
+        }
+        self.key = *key;
+    }
+
+    /// Leaves the record.
+    pub(crate) fn record(&self, verdict: Result) {
+        ffi::record(&self.digest, &self.key, verdict);
+    }
+}
+
+impl error::Kind {
+    /// The errno of this class.
+    pub(crate) fn errno(self) -> Error {
+        match self {
+            Self::NotOurs => ENOEXEC,
+            Self::Malformed => ELIBBAD,
+            Self::TooBig => EFBIG,
+            Self::Unsupported => ENOPKG,
+            Self::NoMemory => ENOMEM,
+        }
+    }
+}

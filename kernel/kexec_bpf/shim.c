@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The C edge of kexec_bpf_load(2): the program type, its kfuncs, the system call, and what the Rust
+ * part calls of the kernel. Each function converts, calls and returns.
+ */
+#define pr_fmt(fmt) "kexec_bpf: " fmt
+
+#include <linux/audit.h>
+#include <linux/bpf.h>
+#include <linux/bpf_verifier.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/capability.h>
+#include <linux/file.h>
+#include <linux/filter.h>
+#include <linux/ima.h>
+#include <linux/kernel_read_file.h>
+#include <linux/kexec.h>
+#include <linux/kexec_bpf.h>
+#include <linux/pe.h>
+#include <linux/sched/signal.h>
+#include <linux/syscalls.h>
+#include <keys/system_keyring.h>
+#include "../kexec_internal.h"
+
+/* The kfuncs. Their contracts: Documentation/bpf/kexec.rst. */
+
+__bpf_kfunc_start_defs();
+
+/**
+ * bpf_kexec_carrier() - the one door for bytes and ranges
+ * @ctx: the program's context
+ * @op: enum bpf_kexec_op
+ * @range: what to get, bind or ask for; for PUT, is set to the new resource
+ * @buf__nullable: the program's buffer, for GET and PUT
+ * @buf__sz: its length
+ *
+ * Return: GET: the number of bytes; PUT: the handle; else 0; or a negative errno.
+ */
+__bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_kexec_range *range,
+				  void *buf__nullable, u64 buf__sz)
+{
+	return kexec_bpf_rs_carrier(ctx, op, range, buf__nullable, buf__sz);
+}
+
+/**
+ * bpf_kexec_decompress() - make a resource from a compressed range
+ * @ctx: the program's context
+ * @src: the compressed bytes
+ * @algo: enum bpf_kexec_algo
+ * @out_len: the most bytes there may be, 0 for the kernel's own limit
+ * @flags: BPF_KEXEC_EXACT: there have to be exactly @out_len bytes
+ *
+ * Return: a handle, or a negative errno.
+ */
+__bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
+				     u64 algo, u64 out_len, u64 flags)
+{
+	return kexec_bpf_rs_decompress(ctx, src, algo, out_len, flags);
+}
+
+/**
+ * bpf_kexec_initrd_append() - append a range to the initrd
+ * @ctx: the program's context
+ * @src: a cpio, compressed or not; or the content of a file
+ * @path__nullable: NULL; or the path of that file, which is wrapped into a cpio
+ * @path__sz: length of the path, without NUL
+ * @mode: permissions of the file; 0 without a path
+ *
+ * Return: 0, or a negative errno.
+ */
+__bpf_kfunc s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
+					void *path__nullable, u64 path__sz, u64 mode)
+{
+	return kexec_bpf_rs_initrd_append(ctx, src, path__nullable, path__sz, mode);
+}
+
+/**
+ * bpf_kexec_cmdline_append() - append text to the command line
+ * @ctx: the program's context
+ * @text: the text; a space is put before it unless it is the first
+ * @text__sz: its length
+ * @flags: 0
+ *
+ * Return: 0, or a negative errno.
+ */
+__bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, u64 text__sz,
+					 u64 flags)
+{
+	return kexec_bpf_rs_cmdline_append(ctx, text, text__sz, flags);
+}
+
+/**
+ * bpf_kexec_read_fd() - read a file of the caller's
+ * @ctx: the program's context
+ * @fd: its descriptor; each is taken once
+ * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image with a valid signature
+ *
+ * Return: a handle, or a negative errno.
+ */
+__bpf_kfunc s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags)
+{
+	return kexec_bpf_rs_read_fd(ctx, fd, flags);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(kexec_bpf_kfunc_ids)
+BTF_ID_FLAGS(func, bpf_kexec_carrier, KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_kexec_decompress, KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_kexec_initrd_append, KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_kexec_cmdline_append, KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_kexec_read_fd, KF_SLEEPABLE)
+BTF_KFUNCS_END(kexec_bpf_kfunc_ids)
+
+static const struct btf_kfunc_id_set kexec_bpf_kfunc_set = {
+	.owner	= THIS_MODULE,
+	.set	= &kexec_bpf_kfunc_ids,
+};
+
+static int __init kexec_bpf_init(void)
+{
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_KEXEC, &kexec_bpf_kfunc_set);
+}
+late_initcall(kexec_bpf_init);
+
+/* The program type. */
+
+/* bpf_loop(), but a fatal signal ends it. */
+BPF_CALL_4(kexec_bpf_loop, u32, nr_loops, void *, callback_fn, void *, callback_ctx, u64, flags)
+{
+	bpf_callback_t callback = (bpf_callback_t)callback_fn;
+	u32 i;
+
+	if (flags)
+		return -EINVAL;
+	if (nr_loops > BPF_MAX_LOOPS)
+		return -E2BIG;
+
+	for (i = 0; i < nr_loops; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (callback((u64)i, (u64)(long)callback_ctx, 0, 0, 0))
+			return i + 1;
+		cond_resched();
+	}
+	return i;
+}
+
+static const struct bpf_func_proto kexec_bpf_loop_proto = {
+	.func		= kexec_bpf_loop,
+	.ret_type	= RET_INTEGER,
+	.arg1_type	= ARG_SCALAR,
+	.arg2_type	= ARG_PTR_TO_FUNC,
+	.arg3_type	= ARG_PTR_TO_STACK_OR_NULL,
+	.arg4_type	= ARG_ANYTHING,
+};
+
+/* A closed list: what bpf_base_func_proto() hands out depends on the caller. */
+static const struct bpf_func_proto *kexec_func_proto(enum bpf_func_id func_id,
+						     const struct bpf_prog *prog)
+{
+	switch (func_id) {
+	case BPF_FUNC_map_lookup_elem:
+		return &bpf_map_lookup_elem_proto;
+	case BPF_FUNC_map_update_elem:
+		return &bpf_map_update_elem_proto;
+	case BPF_FUNC_map_delete_elem:
+		return &bpf_map_delete_elem_proto;
+	case BPF_FUNC_loop:
+		return &kexec_bpf_loop_proto;
+	case BPF_FUNC_strncmp:
+		return &bpf_strncmp_proto;
+	default:
+		return NULL;
+	}
+}
+
+static bool kexec_is_valid_access(int off, int size, enum bpf_access_type type,
+				  const struct bpf_prog *prog, struct bpf_insn_access_aux *info)
+{
+	return type == BPF_READ && off >= 0 && off % size == 0 &&
+	       off + size <= sizeof(struct bpf_kexec_ctx);
+}
+
+const struct bpf_verifier_ops kexec_verifier_ops = {
+	.get_func_proto		= kexec_func_proto,
+	.is_valid_access	= kexec_is_valid_access,
+};
+
+static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
+			  union bpf_attr __user *uattr)
+{
+	void __user *ctx_in = u64_to_user_ptr(kattr->test.ctx_in);
+	void __user *ctx_out = u64_to_user_ptr(kattr->test.ctx_out);
+	u32 ctx_size = sizeof(struct bpf_kexec_test), duration;
+	struct kexec_bpf_test_run run = {
+		.data_in	= u64_to_user_ptr(kattr->test.data_in),
+		.data_out	= u64_to_user_ptr(kattr->test.data_out),
+		.data_in_len	= kattr->test.data_size_in,
+		.data_out_len	= kattr->test.data_size_out,
+		.repeat		= kattr->test.repeat ?: 1,
+	};
+	int err;
+
+	/* Descriptors travel: having loaded the program gives no right to run it. */
+	if (!capable(CAP_SYS_BOOT))
+		return -EPERM;
+	if (kattr->test.flags || kattr->test.cpu || kattr->test.batch_size)
+		return -EINVAL;
+	if (ctx_in) {
+		err = copy_struct_from_user(&run.test, ctx_size, ctx_in, kattr->test.ctx_size_in);
+		if (err)
+			return err;
+	}
+
+	err = kexec_bpf_rs_test_run(prog, &run);
+	if (err && err != -ENOSPC)
+		return err;
+
+	duration = min_t(u64, run.test.nsecs, U32_MAX);
+	if (ctx_out &&
+	    copy_to_user(ctx_out, &run.test, min(ctx_size, kattr->test.ctx_size_out)))
+		return -EFAULT;
+	if (copy_to_user(&uattr->test.retval, &run.retval, sizeof(run.retval)) ||
+	    copy_to_user(&uattr->test.duration, &duration, sizeof(duration)) ||
+	    copy_to_user(&uattr->test.data_size_out, &run.data_out_len, sizeof(run.data_out_len)) ||
+	    copy_to_user(&uattr->test.ctx_size_out, &ctx_size, sizeof(ctx_size)))
+		return -EFAULT;
+	return err;
+}
+
+const struct bpf_prog_ops kexec_prog_ops = {
+	.test_run	= kexec_test_run,
+};
+
+/* The system call. */
+
+#define KEXEC_BPF_FLAGS	(KEXEC_BPF_ON_CRASH | KEXEC_BPF_DRY_RUN | KEXEC_BPF_DEBUG)
+
+/* One at a time: this bounds the memory. */
+static DEFINE_MUTEX(kexec_bpf_mutex);
+
+SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, size)
+{
+	struct kexec_bpf_args args;
+	int type, err;
+
+	BUILD_BUG_ON(sizeof(args) != KEXEC_BPF_ARGS_SIZE_VER0);
+
+	if (size < KEXEC_BPF_ARGS_SIZE_VER0)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(&args, sizeof(args), uargs, size);
+	if (err)
+		return err;
+	if (args.flags & ~KEXEC_BPF_FLAGS)
+		return -EINVAL;
+
+	type = args.flags & KEXEC_BPF_ON_CRASH ? KEXEC_TYPE_CRASH : KEXEC_TYPE_DEFAULT;
+	if (args.flags & KEXEC_BPF_DRY_RUN ? !kexec_dry_run_permitted(type) :
+					     !kexec_load_permitted(type))
+		return -EPERM;
+
+	if (mutex_lock_killable(&kexec_bpf_mutex))
+		return -EINTR;
+	err = kexec_bpf_rs_load(&args);
+	mutex_unlock(&kexec_bpf_mutex);
+	return err;
+}
+
+/* What Rust calls, in the order of the flow. */
+
+bool kexec_bpf_killed(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current);
+}
+
+/* The most bytes that one load may allocate. */
+u64 kexec_bpf_memory_max(void)
+{
+	return (u64)totalram_pages() << (PAGE_SHIFT - 1);
+}
+
+u32 kexec_bpf_machine(void)
+{
+	if (IS_ENABLED(CONFIG_X86_64))
+		return IMAGE_FILE_MACHINE_AMD64;
+	if (IS_ENABLED(CONFIG_ARM64))
+		return IMAGE_FILE_MACHINE_ARM64;
+	if (IS_ENABLED(CONFIG_RISCV))
+		return IMAGE_FILE_MACHINE_RISCV64;
+	if (IS_ENABLED(CONFIG_LOONGARCH))
+		return IMAGE_FILE_MACHINE_LOONGARCH64;
+	return IMAGE_FILE_MACHINE_UNKNOWN;
+}
+
+/* The length of a file that can be read as a whole. */
+ssize_t kexec_bpf_file_size(struct file *file)
+{
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (!S_ISREG(file_inode(file)->i_mode))
+		return -ENOEXEC;
+	return i_size_read(file_inode(file));
+}
+
+int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image)
+{
+	ssize_t n = kernel_read_file(file, 0, &buf, len, NULL,
+				     is_image ? READING_KEXEC_IMAGE : READING_KEXEC_INITRAMFS);
+
+	if (n < 0)
+		return n;
+	return n == len ? 0 : -EIO;
+}
+
+int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest)
+{
+	int err;
+
+	err = verify_pefile_signature_digest(image, len, VERIFY_USE_SECONDARY_KEYRING,
+					     VERIFYING_KEXEC_PE_SIGNATURE, digest);
+	if (err == -ENOKEY && IS_ENABLED(CONFIG_INTEGRITY_PLATFORM_KEYRING))
+		err = verify_pefile_signature_digest(image, len, VERIFY_USE_PLATFORM_KEYRING,
+						     VERIFYING_KEXEC_PE_SIGNATURE, digest);
+	if (err)
+		return err;
+	return is_binary_blacklisted(digest->digest, digest->len) ? -EKEYREVOKED : 0;
+}
+
+bool kexec_bpf_enforced(void)
+{
+	return kexec_sig_enforced();
+}
+
+bool kexec_bpf_ima_appraises(void)
+{
+	return ima_appraise_signature(READING_KEXEC_IMAGE);
+}
+
+int kexec_bpf_sig_policy(int err)
+{
+	return kexec_image_sig_policy(err);
+}
+
+/* The BTF ID of a kernel function, or a negative errno. */
+s32 kexec_bpf_kfunc_id(const char *name)
+{
+	struct btf *btf = bpf_get_btf_vmlinux();
+
+	if (IS_ERR_OR_NULL(btf))
+		return -ENOENT;
+	return btf_find_by_name_kind(btf, name, BTF_KIND_FUNC);
+}
+
+struct btf *kexec_bpf_btf_parse(const void *data, u32 len)
+{
+	struct bpf_log_attr log = {};
+
+	return btf_parse_kern(data, len, &log);
+}
+
+void kexec_bpf_btf_put(struct btf *btf)
+{
+	btf_put(btf);
+}
+
+struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec)
+{
+	union bpf_attr attr = {
+		.map_type	= spec->map_type,
+		.key_size	= spec->key_size,
+		.value_size	= spec->value_size,
+		.max_entries	= spec->max_entries,
+		.map_flags	= spec->map_flags,
+	};
+
+	strscpy(attr.map_name, spec->name, sizeof(attr.map_name));
+	return bpf_map_create_kern(&attr);
+}
+
+/* Writes the first bytes of an array map. */
+int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool freeze)
+{
+	u64 addr;
+	int err;
+
+	err = map->ops->map_direct_value_addr(map, &addr, 0);
+	if (err)
+		return err;
+	if (len > map->value_size)
+		return -EINVAL;
+	memcpy((void *)(unsigned long)addr, data, len);
+	return freeze ? bpf_map_freeze(map) : 0;
+}
+
+/* Copies the user's map, which may change meanwhile, into one of the same shape that no one else has. */
+int kexec_bpf_map_copy(struct bpf_map *map, int fd)
+{
+	struct bpf_map *user;
+	u32 i;
+
+	CLASS(fd, f)(fd);
+	user = __bpf_map_get(f);
+	if (IS_ERR(user) || !(fd_file(f)->f_mode & FMODE_CAN_READ))
+		return -EBADF;
+	if ((u64)user->max_entries * round_up(user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
+		return -EFBIG;
+	if (user->map_type != BPF_MAP_TYPE_ARRAY || map->map_type != BPF_MAP_TYPE_ARRAY ||
+	     user->record || map->record ||
+	    user->key_size != map->key_size || user->value_size != map->value_size ||
+	    user->max_entries != map->max_entries)
+		return -ELIBBAD;
+
+	for (i = 0; i < map->max_entries; i++) {
+		void *from, *to;
+
+		scoped_guard(rcu) {
+			from = user->ops->map_lookup_elem(user, &i);
+			to = map->ops->map_lookup_elem(map, &i);
+			memcpy(to, from, map->value_size);
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+void kexec_bpf_map_put(struct bpf_map *map)
+{
+	bpf_map_put_with_uref(map);
+}
+
+/* The verifier's log goes to @log, which has room for *@log_len bytes; there were *@log_len then. */
+struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log,
+				     u32 *log_len)
+{
+	union bpf_attr attr = {
+		.prog_type		= BPF_PROG_TYPE_KEXEC,
+		.prog_flags		= BPF_F_SLEEPABLE,
+		.insns			= (unsigned long)spec->insns,
+		.insn_cnt		= spec->insn_cnt,
+		.license		= (unsigned long)spec->license,
+		.func_info		= (unsigned long)spec->func_info,
+		.func_info_cnt		= spec->func_info_cnt,
+		.func_info_rec_size	= sizeof(struct bpf_func_info),
+		.line_info		= (unsigned long)spec->line_info,
+		.line_info_cnt		= spec->line_info_cnt,
+		.line_info_rec_size	= sizeof(struct bpf_line_info),
+		.core_relos		= (unsigned long)spec->core_relos,
+		.core_relo_cnt		= spec->core_relo_cnt,
+		.core_relo_rec_size	= sizeof(struct bpf_core_relo),
+	};
+	struct bpf_prog_kern_objs objs = {
+		.maps		= spec->maps,
+		.map_cnt	= spec->map_cnt,
+		.btf		= spec->btf,
+	};
+	struct bpf_log_attr log_attr = {
+		.ubuf			= log,
+		.size			= *log_len,
+		.level			= *log_len ? 1 : 0,
+		.offsetof_true_size	= offsetof(union bpf_attr, log_true_size),
+		.uattr			= KERNEL_BPFPTR(&attr),
+		.may_truncate		= true,
+	};
+	struct bpf_prog *prog;
+
+	strscpy(attr.prog_name, spec->name, sizeof(attr.prog_name));
+	prog = bpf_prog_load_kern(&attr, &objs, &log_attr);
+	*log_len = min(*log_len, attr.log_true_size);
+	return prog;
+}
+
+u32 kexec_bpf_prog_run(struct bpf_prog *prog, struct bpf_kexec_ctx *ctx)
+{
+	u32 ret;
+
+	rcu_read_lock_trace();
+	ret = bpf_prog_run_pin_on_cpu(prog, ctx);
+	rcu_read_unlock_trace();
+	return ret;
+}
+
+void kexec_bpf_prog_put(struct bpf_prog *prog)
+{
+	bpf_prog_put(prog);
+}
+
+/* Whether a loader of this architecture knows the kernel. */
+int kexec_bpf_probe(const void *kernel, size_t len)
+{
+	return PTR_ERR_OR_ZERO(kexec_file_probe(kernel, len));
+}
+
+int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags)
+{
+	const struct kexec_file_bufs bufs = {
+		.kernel		= (void *)parts->kernel,
+		.kernel_len	= parts->kernel_len,
+		.initrd		= (void *)parts->initrd,
+		.initrd_len	= parts->initrd_len,
+		.cmdline	= (char *)parts->cmdline,
+		.cmdline_len	= parts->cmdline_len,
+		.file		= parts->file,
+	};
+	unsigned long file_flags = 0;
+
+	if (flags & KEXEC_BPF_ON_CRASH)
+		file_flags |= KEXEC_FILE_ON_CRASH;
+	if (flags & KEXEC_BPF_DEBUG)
+		file_flags |= KEXEC_FILE_DEBUG;
+	return kexec_file_load_bufs(&bufs, file_flags);
+}
+
+/* One audit and one dmesg line a load. */
+void kexec_bpf_record(const u8 *digest, u32 digest_len, const u8 *key, int verdict)
+{
+	pr_notice("digest=%*phN key=%*phN verdict=%d\n", (int)digest_len, digest,
+		  SHA256_DIGEST_SIZE, key, verdict);
+	audit_log(audit_context(), GFP_KERNEL, AUDIT_KEXEC_BPF, "digest=%*phN key=%*phN res=%d",
+		  (int)digest_len, digest, SHA256_DIGEST_SIZE, key, !verdict);
+}

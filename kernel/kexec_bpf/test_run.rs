@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `BPF_PROG_TEST_RUN`: a program that user space loaded takes apart what user space gives it.
+//! Nothing is installed.
+
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    },
+    uaccess::{
+        UserPtr,
+        UserSlice,
+        UserSliceReader, //
+    },
+};
+
+use crate::{
+    ffi::Program,
+    image::{
+        DEPTH_MAX,
+        IMAGE_MAX, //
+    },
+    level::Level,
+    log::Log,
+    parts::Parts,
+    resource::{
+        Covered,
+        Resource,
+        EVERYTHING,
+        NOTHING, //
+    },
+    session::Session, //
+};
+
+/// The flags that user space may set in the context.
+const FLAGS: u32 = bindings::BPF_KEXEC_CTX_SIGNED
+    | bindings::BPF_KEXEC_CTX_ENFORCED
+    | bindings::BPF_KEXEC_CTX_CRASH;
+
+/// Runs `program` as often as `run` says, each time from the start.
+pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run) -> Result {
+    let input = run.test;
+    let mut ctx = input.ctx;
+    if ctx.flags & !FLAGS != 0 || ctx.depth >= DEPTH_MAX || ctx.digest_len > 64 {
+        return Err(EINVAL);
+    }
+    let covered = match ctx.flags & bindings::BPF_KEXEC_CTX_SIGNED {
+        0 => NOTHING,
+        _ => EVERYTHING,
+    };
+    ctx.flags |= bindings::BPF_KEXEC_CTX_TEST;
+    ctx.machine = crate::ffi::machine();
+
+    let data_len = u64::from(run.data_in_len);
+    let image_len = input
+        .initrd_len
+        .checked_add(input.cmdline_len)
+        .and_then(|rest| data_len.checked_sub(rest))
+        .ok_or(EINVAL)?;
+    let mut session = || {
+        Session::new(
+            Log::new(UserPtr::from_addr(0), 0),
+            false,
+            ctx.flags & bindings::BPF_KEXEC_CTX_ENFORCED != 0,
+        )
+    };
+    let mut data = UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
+    let mut budget = session();
+    let image = read(&mut data, image_len, covered, &mut budget)?;
+    let initrd = read(&mut data, input.initrd_len, NOTHING, &mut budget)?;
+    let cmdline = read(&mut data, input.cmdline_len, NOTHING, &mut budget)?;
+
+    let mut left = run.repeat;
+    let mut nsecs = 0i64;
+    loop {
+        let mut parts = Parts::default();
+        parts.initrd.append(initrd.clone())?;
+        parts.cmdline.append(cmdline.bytes())?;
+        let mut session = session();
+        let mut level = Level::with_context(ctx, image.clone(), parts, &mut session);
+        let start = Instant::<Monotonic>::now();
+        let returned = level.run(program);
+        nsecs = nsecs.saturating_add(start.elapsed().as_nanos());
+        left = left.saturating_sub(1);
+        if left == 0 || returned.is_err() {
+            run.nsecs = nsecs as u64 / u64::from(run.repeat.max(1));
+            run.retval = returned? as u32;
+            return finish(level, run);
+        }
+    }
+}
+
+fn read(
+    data: &mut UserSliceReader,
+    len: u64,
+    covered: Covered,
+    session: &mut Session,
+) -> Result<Resource> {
+    if len > IMAGE_MAX {
+        return Err(EFBIG);
+    }
+    let mut bytes = session.budget.buffer(len)?;
+    let len = len as usize;
+    data.read_raw(bytes.spare_capacity_mut().get_mut(..len).ok_or(EFAULT)?)?;
+    bytes.resize(len, 0, GFP_KERNEL_ACCOUNT)?;
+    Resource::new(bytes, covered)
+}
+
+/// Gives kernel, initrd and command line to user space.
+fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
+    run.test.ctx = *level.ctx();
+    let Level { parts, session, .. } = level;
+    let kernel = parts.kernel;
+    let initrd = parts.initrd.join(&mut session.budget)?;
+    let bytes = |resource: &'_ Option<Resource>| resource.as_ref().map_or(0, Resource::len);
+    run.test.kernel_len = bytes(&kernel);
+    run.test.initrd_len = bytes(&initrd);
+    run.test.cmdline_len = parts.cmdline.bytes().len() as u64;
+    run.test.nsecs = run.nsecs;
+
+    let room = run.data_out_len as usize;
+    let mut out = UserSlice::new(UserPtr::from_ptr(run.data_out), room).writer();
+    let mut len = 0usize;
+    for part in [
+        kernel.as_ref().map_or(&[][..], Resource::bytes),
+        initrd.as_ref().map_or(&[][..], Resource::bytes),
+        parts.cmdline.bytes(),
+    ] {
+        len = len.checked_add(part.len()).ok_or(EFBIG)?;
+        if !run.data_out.is_null() {
+            let fits = part.len().min(out.len());
+            out.write_slice(part.get(..fits).unwrap_or_default())?;
+        }
+    }
+    run.data_out_len = u32::try_from(len)?;
+    match run.data_out.is_null() || len <= room {
+        true => Ok(()),
+        false => Err(ENOSPC),
+    }
+}

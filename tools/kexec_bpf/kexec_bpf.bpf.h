@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a program of type BPF_PROG_TYPE_KEXEC calls, and what the programs of this
+ * directory answer. See Documentation/bpf/kexec.rst.
+ *
+ * A program is SEC("kexec") int name(struct bpf_kexec_ctx *ctx). It returns 0, or the
+ * load is refused and the value is in the caller's log: a negative errno is what a
+ * kfunc returned, a positive value is an enum kexec_refusal.
+ *
+ * Buffers that kfuncs read or write have to be on the stack or in .bss, and initialised:
+ * constants are not writable to the program, and so are not accepted.
+ */
+#ifndef _KEXEC_BPF_BPF_H
+#define _KEXEC_BPF_BPF_H
+
+#include <linux/types.h>
+#include <linux/kexec_bpf.h>
+#include <bpf/bpf_helpers.h>
+
+__s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, __u64 op, struct bpf_kexec_range *range,
+			void *buf, __u64 buf_len) __ksym;
+__s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src, __u64 algo,
+			   __u64 out_len, __u64 flags) __ksym;
+__s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src, void *path,
+			      __u64 path_len, __u64 mode) __ksym;
+__s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, __u64 text_len,
+			       __u64 flags) __ksym;
+__s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags) __ksym;
+
+/* Why the programs of this directory refuse an image; kexec-bpf prints these in words. */
+enum kexec_refusal {
+	KEXEC_REFUSE_MALFORMED	= 1,	/* not the format that the program is for, or broken */
+	KEXEC_REFUSE_MACHINE	= 2,	/* made for another architecture */
+	KEXEC_REFUSE_NO_KERNEL	= 3,	/* a UKI without .linux */
+	KEXEC_REFUSE_INITRD	= 4,	/* enforced, and both image and caller have an initrd */
+	KEXEC_REFUSE_CMDLINE	= 5,	/* enforced, and both have a command line */
+	KEXEC_REFUSE_TOO_LONG	= 6,	/* the image's command line is over the limit */
+	KEXEC_REFUSE_ALGORITHM	= 7,	/* a compression that is not supported */
+};
+
+/* Copies @len bytes of @resource, from @offset on. Returns @len, or a negative errno. */
+static __always_inline __s64 kexec_get(struct bpf_kexec_ctx *ctx, __u32 resource, __u64 offset,
+				       void *buf, __u64 len)
+{
+	struct bpf_kexec_range range = { .resource = resource, .offset = offset, .len = len };
+
+	return bpf_kexec_carrier(ctx, BPF_KEXEC_GET, &range, buf, len);
+}
+
+/* Returns the length of @resource, or a negative errno. */
+static __always_inline __s64 kexec_len(struct bpf_kexec_ctx *ctx, __u32 resource)
+{
+	struct bpf_kexec_range range = { .resource = resource };
+	__s64 err = bpf_kexec_carrier(ctx, BPF_KEXEC_STAT, &range, NULL, 0);
+
+	return err ? err : (__s64)range.len;
+}
+
+/* Binds @range by @op, one of BPF_KEXEC_BIND_*. Returns 0, or a negative errno. */
+static __always_inline __s64 kexec_bind(struct bpf_kexec_ctx *ctx, enum bpf_kexec_op op,
+					struct bpf_kexec_range *range)
+{
+	return bpf_kexec_carrier(ctx, op, range, NULL, 0);
+}
+
+#endif /* _KEXEC_BPF_BPF_H */

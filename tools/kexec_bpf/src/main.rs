@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loads the kernel inside a signed image, such as a unified kernel image (UKI), by the BPF
+//! program that the image brings along. All decisions are the running kernel's: this command
+//! opens the files, makes the system call, and says what came of it.
+
+mod refusal;
+mod sys;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Load the kernel inside a signed image, by the image's own BPF program
+#[derive(Parser)]
+#[command(name = "kexec-bpf")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Load an image, for the next kexec reboot
+    Load {
+        #[command(flatten)]
+        source: Source,
+        /// Reboot into it at once; no process is stopped first
+        #[arg(long, conflicts_with = "crash")]
+        exec: bool,
+        /// Print the kernel's log also when the image was loaded
+        #[arg(long, short)]
+        verbose: bool,
+    },
+    /// Print what loading an image would do, or why it would be refused
+    Check {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Drop the kernel that is loaded
+    Unload {
+        /// Drop the crash kernel instead
+        #[arg(long)]
+        crash: bool,
+    },
+}
+
+/// What to load.
+#[derive(Args)]
+struct Source {
+    /// UKI, EFI zboot or other PE image with a section .bpf
+    image: PathBuf,
+    /// Initrd, which the image's program may refuse
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+    /// Command line, which the image's program may refuse
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    command_line: OsString,
+    /// As the kernel to start after a panic
+    #[arg(long)]
+    crash: bool,
+}
+
+/// A failure, in words.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "kexec-bpf: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Load {
+            source,
+            exec,
+            verbose,
+        } => {
+            let (result, log) = load(&source, 0)?;
+            if verbose || result.is_err() {
+                print(io::stderr(), &log);
+            }
+            result?;
+            if exec {
+                return Err(failed("cannot reboot", sys::reboot_into_loaded()));
+            }
+            Ok(())
+        }
+        Command::Check { source } => {
+            let (result, log) = load(&source, sys::DRY_RUN)?;
+            print(io::stdout(), &log);
+            result
+        }
+        Command::Unload { crash } => {
+            sys::unload(crash).map_err(|error| failed("cannot unload", error))
+        }
+    }
+}
+
+/// Returns whether the kernel accepted the image, and its log.
+fn load(source: &Source, flags: u32) -> Result<(Result<()>, String)> {
+    let image = open(&source.image)?;
+    let initrd = source.initrd.as_deref().map(open).transpose()?;
+    let flags = flags | if source.crash { sys::ON_CRASH } else { 0 };
+    let cmdline = source.command_line.as_bytes();
+
+    let (result, log) = sys::kexec_bpf_load(flags, &image, initrd.as_ref(), cmdline);
+    let result = result.map_err(|error| {
+        let why = refusal::explain(&error, &log);
+        format!("{}: refused: {why}", source.image.display())
+    });
+    Ok((result, log))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| failed(format!("cannot open {}", path.display()), error))
+}
+
+fn failed(what: impl Display, error: io::Error) -> String {
+    format!("{what}: {error}")
+}
+
+/// Prints the log as it is. That nobody reads it is no reason to fail.
+fn print(mut to: impl Write, log: &str) {
+    let _ = to.write_all(log.as_bytes());
+    if !log.is_empty() && !log.ends_with('\n') {
+        let _ = to.write_all(b"\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> std::result::Result<Command, ErrorKind> {
+        Cli::try_parse_from(line.split(' '))
+            .map(|cli| cli.command)
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn image_alone() {
+        let Ok(Command::Check { source }) = parse("kexec-bpf check a.efi") else {
+            panic!("not parsed");
+        };
+        assert_eq!(source.image, Path::new("a.efi"));
+        assert_eq!(source.initrd, None);
+        assert_eq!(source.command_line, "");
+        assert!(!source.crash);
+    }
+
+    #[test]
+    fn all_options() {
+        let line = "kexec-bpf load a.efi --initrd i --command-line c=1 --exec -v";
+        let Ok(Command::Load {
+            source,
+            exec: true,
+            verbose: true,
+        }) = parse(line)
+        else {
+            panic!("not parsed");
+        };
+        assert_eq!(source.initrd.as_deref(), Some(Path::new("i")));
+        assert_eq!(source.command_line, "c=1");
+    }
+
+    #[test]
+    fn unload() {
+        assert!(matches!(
+            parse("kexec-bpf unload --crash"),
+            Ok(Command::Unload { crash: true })
+        ));
+    }
+
+    #[test]
+    fn usage_errors() {
+        for (line, kind) in [
+            (
+                "kexec-bpf",
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+            ),
+            ("kexec-bpf load", ErrorKind::MissingRequiredArgument),
+            ("kexec-bpf load a b", ErrorKind::UnknownArgument),
+            (
+                "kexec-bpf load a --exec --crash",
+                ErrorKind::ArgumentConflict,
+            ),
+            ("kexec-bpf check a --exec", ErrorKind::UnknownArgument),
+            ("kexec-bpf check a --initrd", ErrorKind::InvalidValue),
+            ("kexec-bpf unload a", ErrorKind::UnknownArgument),
+            ("kexec-bpf fetch", ErrorKind::InvalidSubcommand),
+        ] {
+            assert_eq!(parse(line).err(), Some(kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let Ok(command) = parse("kexec-bpf check /nonexistent/a.efi") else {
+            panic!("not parsed");
+        };
+        let message = run(command).unwrap_err();
+        assert!(message.starts_with("cannot open /nonexistent/a.efi: "));
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a load was refused, in words.
+
+use std::io;
+
+/// What an errno of `kexec_bpf_load(2)` means.
+fn meaning(errno: i32) -> Option<&'static str> {
+    Some(match errno {
+        libc::ENOEXEC => "ENOEXEC: not a PE image, or one without a .bpf section",
+        libc::ELIBBAD => "ELIBBAD: the image, or the BPF object in it, is malformed",
+        libc::EKEYREJECTED => "EKEYREJECTED: signatures are enforced, and no trusted key signed it",
+        libc::EKEYREVOKED => "EKEYREVOKED: signed by a key that was revoked",
+        libc::EACCES => "EACCES: no signature covers all bytes of the kernel to load",
+        libc::EFBIG => "EFBIG: over a limit",
+        libc::ENOPKG => "ENOPKG: an algorithm, or a part of the BPF object, is not supported",
+        libc::ELIBEXEC => "ELIBEXEC: the verifier does not accept the image's program",
+        libc::ECANCELED => "ECANCELED: the image's program refused, or bound no kernel",
+        libc::ELOOP => "ELOOP: images are nested too deeply",
+        libc::EPERM => "EPERM: CAP_SYS_BOOT is missing, or loading kernels is disabled",
+        libc::EINTR => "EINTR: interrupted by a signal",
+        libc::ENOMEM => "ENOMEM: not enough memory",
+        libc::EBUSY => "EBUSY: another load is under way",
+        libc::EFAULT => "EFAULT: an argument is not readable memory",
+        libc::EINVAL => "EINVAL: the kernel does not accept an argument",
+        libc::E2BIG => "E2BIG: the kernel is older than this command, and lacks an option of it",
+        libc::ENOSYS => "ENOSYS: the running kernel has no kexec_bpf_load(2)",
+        _ => return None,
+    })
+}
+
+/// What the programs of this directory return: `enum kexec_refusal` of `kexec_bpf.bpf.h`.
+const REFUSALS: [&str; 7] = [
+    "not the format that the program is for, or malformed",
+    "made for another architecture",
+    "no .linux section",
+    "the image has an initrd of its own, and signatures are enforced: give none",
+    "the image has a command line of its own, and signatures are enforced: give none",
+    "the image's command line is too long",
+    "the compression is not supported",
+];
+
+/// Says why: the errno and its meaning and, where a program refused, what it returned.
+pub fn explain(error: &io::Error, log: &str) -> String {
+    let errno = error.raw_os_error().unwrap_or_default();
+    let Some(meaning) = meaning(errno) else {
+        return error.to_string();
+    };
+    match returned(log).filter(|_| errno == libc::ECANCELED) {
+        Some(reason) => format!("{meaning} ({reason})"),
+        None => meaning.into(),
+    }
+}
+
+/// The meaning of the last "returned NUMBER" of the log, if NUMBER is one of [`REFUSALS`].
+fn returned(log: &str) -> Option<&'static str> {
+    let (_, rest) = log.rsplit_once("returned ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    let value: usize = rest[..end.unwrap_or(rest.len())].parse().ok()?;
+    REFUSALS.get(value.checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explain_errno(errno: i32, log: &str) -> String {
+        explain(&io::Error::from_raw_os_error(errno), log)
+    }
+
+    #[test]
+    fn errnos() {
+        assert!(explain_errno(libc::ENOEXEC, "").starts_with("ENOEXEC: not a PE image"));
+        assert!(explain_errno(libc::ENOSYS, "").starts_with("ENOSYS: "));
+        assert!(explain_errno(libc::EIO, "").contains("os error 5"));
+    }
+
+    #[test]
+    fn reason_of_a_program() {
+        let refused = meaning(libc::ECANCELED).unwrap();
+        for (log, reason) in [
+            ("program returned 3", Some(REFUSALS[2])),
+            (
+                "program returned 1\nprogram returned 7\n",
+                Some(REFUSALS[6]),
+            ),
+            ("program returned 0", None),
+            ("program returned 8", None),
+            ("program returned -22", None),
+            ("program returned 99999999999999999999999", None),
+            ("program returned ", None),
+            ("program bound no kernel", None),
+            ("", None),
+        ] {
+            let expected = reason.map_or(refused.into(), |why| format!("{refused} ({why})"));
+            assert_eq!(explain_errno(libc::ECANCELED, log), expected, "{log}");
+        }
+        assert!(!explain_errno(libc::EACCES, "program returned 3").contains(REFUSALS[2]));
+    }
+}

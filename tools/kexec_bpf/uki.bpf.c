@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Boots a unified kernel image (UKI): a PE file with kernel, initrd and command line in
+ * sections of their own. Sections are found by the rules of systemd-stub, which runs the
+ * same image when firmware boots it. Of an image with profiles the base is booted.
+ *
+ * An initrd of the image and one of the caller are never joined: where signatures are
+ * enforced that is refused, else the caller's is taken. The same for the command line.
+ * At a deeper level of nesting the caller's is what the level above has left.
+ */
+#include "kexec_bpf.bpf.h"
+
+#define PE_OFFSET_AT		0x3c
+#define PE_MAGIC		0x4550		/* "PE\0\0" */
+#define PE_SECTIONS_MAX		96		/* the kernel refuses more */
+
+#define CMDLINE_MAX		4096
+
+struct pe_header {
+	__u32 magic;
+	__u16 machine;
+	__u16 sections;
+	__u32 timestamp;
+	__u32 symbol_table;
+	__u32 symbols;
+	__u16 optional_header_size;
+	__u16 flags;
+};
+
+struct pe_section {
+	__u64 name;
+	__u32 virtual_size;
+	__u32 virtual_address;
+	__u32 raw_data_size;
+	__u32 raw_data;
+	__u32 object_file[4];		/* what only object files use */
+};
+
+/* All state is in .bss, of which the verifier tracks no values: that keeps its work short. */
+static struct pe_section table[PE_SECTIONS_MAX];
+
+/* The sections that matter; a name of zero: not there. */
+static struct {
+	struct pe_section kernel;
+	struct pe_section initrd;
+	struct pe_section ucode;
+	struct pe_section cmdline;
+} found;
+
+static struct {
+	__u32 in;			/* bytes of the section */
+	__u32 out;			/* bytes kept so far */
+	__u32 end;			/* just after the last one that is not blank */
+	__u8 text[CMDLINE_MAX];
+} cmdline;
+
+/* Eight bytes of text as they are in the file; the compiler makes a number of them. */
+static __always_inline __u64 pe_name(const char *text)
+{
+	__u64 name = 0;
+	int i;
+
+	for (i = 7; i >= 0; i--)
+		name = name << 8 | (__u8)text[i];
+	return name;
+}
+
+/* The first section of a name counts. */
+static __always_inline void take(struct pe_section *slot, const struct pe_section *section,
+				 __u64 name)
+{
+	if (!slot->name && section->name == name)
+		*slot = *section;
+}
+
+static int take_section(__u32 i, void *unused)
+{
+	const struct pe_section *section;
+
+	if (i >= PE_SECTIONS_MAX)
+		return 1;
+	section = &table[i];
+	if (section->name == pe_name(".profile"))
+		return 1;
+	take(&found.kernel, section, pe_name(".linux\0"));
+	take(&found.initrd, section, pe_name(".initrd"));
+	take(&found.ucode, section, pe_name(".ucode\0"));
+	take(&found.cmdline, section, pe_name(".cmdline"));
+	return 0;
+}
+
+static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
+{
+	struct bpf_kexec_range range = { .resource = BPF_KEXEC_IMAGE };
+	struct pe_header pe = {};
+	__u32 pe_offset = 0;
+	__s64 ret;
+
+	ret = kexec_get(ctx, BPF_KEXEC_IMAGE, PE_OFFSET_AT, &pe_offset, sizeof(pe_offset));
+	if (ret < 0)
+		return ret;
+	ret = kexec_get(ctx, BPF_KEXEC_IMAGE, pe_offset, &pe, sizeof(pe));
+	if (ret < 0)
+		return ret;
+	if (pe.magic != PE_MAGIC || pe.sections > PE_SECTIONS_MAX)
+		return KEXEC_REFUSE_MALFORMED;
+	if (pe.machine != ctx->machine)
+		return KEXEC_REFUSE_MACHINE;
+
+	range.offset = (__u64)pe_offset + sizeof(pe) + pe.optional_header_size;
+	range.len = pe.sections * sizeof(table[0]);
+	ret = bpf_kexec_carrier(ctx, BPF_KEXEC_GET, &range, table, sizeof(table));
+	if (ret < 0)
+		return ret;
+	__builtin_memset(&found, 0, sizeof(found));	/* a test may run more than once */
+	ret = bpf_loop(pe.sections, take_section, NULL, 0);
+	return ret < 0 ? ret : 0;
+}
+
+/* What a section has in the file: that is padded, and virtual_size says how long it is. */
+static __always_inline struct bpf_kexec_range contents(const struct pe_section *section)
+{
+	__u32 len = section->virtual_size;
+
+	if (len > section->raw_data_size)
+		len = section->raw_data_size;
+	return (struct bpf_kexec_range) {
+		.resource = BPF_KEXEC_IMAGE,
+		.offset = section->raw_data,
+		.len = len,
+	};
+}
+
+static __always_inline __s64 bind_kernel(struct bpf_kexec_ctx *ctx)
+{
+	struct bpf_kexec_range kernel = contents(&found.kernel);
+
+	if (!kernel.len)
+		return KEXEC_REFUSE_NO_KERNEL;
+	return kexec_bind(ctx, BPF_KEXEC_BIND_KERNEL, &kernel);
+}
+
+static __always_inline __s64 bind_initrd(struct bpf_kexec_ctx *ctx)
+{
+	struct bpf_kexec_range initrd = contents(&found.initrd);
+	struct bpf_kexec_range ucode = contents(&found.ucode);
+	__s64 given = kexec_len(ctx, BPF_KEXEC_INITRD);
+	__s64 ret;
+
+	if (given < 0)
+		return given;
+	if (given && initrd.len && ctx->flags & BPF_KEXEC_CTX_ENFORCED)
+		return KEXEC_REFUSE_INITRD;
+	if (given)
+		return 0;
+	/* The next kernel finds microcode only at the very start. */
+	if (!ucode.len)
+		return kexec_bind(ctx, BPF_KEXEC_BIND_INITRD, &initrd);
+	ret = kexec_bind(ctx, BPF_KEXEC_BIND_INITRD, &ucode);
+	if (ret || !initrd.len)
+		return ret;
+	return bpf_kexec_initrd_append(ctx, &initrd, NULL, 0, 0);
+}
+
+/* One byte of the command line: no blanks at its ends, and a space for each one inside. */
+static int copy_byte(__u32 i, void *unused)
+{
+	__u32 out = cmdline.out;
+	__u8 c;
+
+	if (i >= CMDLINE_MAX || i >= cmdline.in || out >= CMDLINE_MAX)
+		return 1;
+	c = cmdline.text[i];
+	if (!c)
+		return 1;
+	if (c <= ' ' || c == 0x7f) {
+		if (!out)
+			return 0;
+		c = ' ';
+	} else {
+		cmdline.end = out + 1;
+	}
+	cmdline.text[out] = c;
+	cmdline.out = out + 1;
+	return 0;
+}
+
+static __always_inline __s64 bind_cmdline(struct bpf_kexec_ctx *ctx)
+{
+	struct bpf_kexec_range text = contents(&found.cmdline);
+	__s64 given = kexec_len(ctx, BPF_KEXEC_CMDLINE);
+	__s64 ret;
+	__u32 len;
+
+	if (given < 0)
+		return given;
+	if (given && text.len && ctx->flags & BPF_KEXEC_CTX_ENFORCED)
+		return KEXEC_REFUSE_CMDLINE;
+	if (given || !text.len)
+		return 0;
+	if (text.len > CMDLINE_MAX)
+		return KEXEC_REFUSE_TOO_LONG;
+	ret = bpf_kexec_carrier(ctx, BPF_KEXEC_GET, &text, cmdline.text, CMDLINE_MAX);
+	if (ret < 0)
+		return ret;
+
+	cmdline.in = text.len;
+	cmdline.out = 0;
+	cmdline.end = 0;
+	ret = bpf_loop(CMDLINE_MAX, copy_byte, NULL, 0);
+	if (ret < 0)
+		return ret;
+	len = cmdline.end;
+	if (!len || len > CMDLINE_MAX)	/* it never is, but the verifier cannot know */
+		return 0;
+	return bpf_kexec_cmdline_append(ctx, cmdline.text, len, 0);
+}
+
+SEC("kexec")
+int uki(struct bpf_kexec_ctx *ctx)
+{
+	__s64 ret;
+
+	ret = find_sections(ctx);
+	if (ret)
+		return ret;
+	ret = bind_kernel(ctx);
+	if (ret)
+		return ret;
+	ret = bind_initrd(ctx);
+	if (ret)
+		return ret;
+	return bind_cmdline(ctx);
+}
+
+char _license[] SEC("license") = "GPL";
