@@ -15,13 +15,13 @@ pub fn range(data: &[u8], at: u64, len: u64, rule: &'static str) -> Result<Range
     at.checked_add(len)
         .filter(|&end| end <= data.len() as u64)
         .map(|end| at as usize..end as usize)
-        .ok_or(Error::malformed(rule, at))
+        .ok_or_else(|| Error::malformed(rule, at))
 }
 
 /// The `len` bytes at `at`; where `data` has fewer, `rule` is broken.
 pub fn slice<'a>(data: &'a [u8], at: u64, len: u64, rule: &'static str) -> Result<&'a [u8]> {
     let range = range(data, at, len, rule)?;
-    data.get(range).ok_or(Error::malformed(rule, at))
+    data.get(range).ok_or_else(|| Error::malformed(rule, at))
 }
 
 /// The little-endian `u16` at `at`.

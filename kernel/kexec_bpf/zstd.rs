@@ -85,7 +85,8 @@ impl Frame {
         let mut bound = 0u64;
         loop {
             let at = frame.at();
-            let header = number(&mut frame, 3)?;
+            let [low, middle, high] = frame.array()?;
+            let header = u64::from_le_bytes([low, middle, high, 0, 0, 0, 0, 0]);
             let size = header >> 3;
             if size > block_max {
                 return Err(Error::malformed("a zstd block larger than its window", at));
