@@ -24,11 +24,6 @@ impl Cmdline {
         &self.0
     }
 
-    /// Drops what there is.
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// Appends text, after a space unless it is the first. `EFBIG` if that is too long, `ELIBBAD`
     /// if there is a NUL or a newline in it.
     pub(crate) fn append(&mut self, text: &[u8]) -> Result {

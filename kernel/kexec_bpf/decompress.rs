@@ -137,12 +137,6 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             frame.len as u64,
         ));
     }
-    if frame.content_size.is_some_and(|size| size > frame.bound) {
-        return Err(Error::malformed(
-            "a longer output than the zstd blocks can make",
-            0,
-        ));
-    }
     let mut out = match (frame.content_size, want) {
         (Some(size), _) => want.buffer(size, budget)?,
         (None, Want::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),

@@ -27,39 +27,40 @@ use kernel::{
     uaccess::UserPtr, //
 };
 
-// Bytes in, facts out: nothing of the kernel, so that they are tested and fuzzed on the host.
+// Bytes in, facts out: nothing of the kernel, so that they are tested and fuzzed on the host, where
+// they are public.
 #[forbid(unsafe_code)]
-mod btf;
+pub mod btf;
 #[forbid(unsafe_code)]
-mod btf_ext;
+pub mod btf_ext;
 #[forbid(unsafe_code)]
-mod btf_fixup;
+pub mod btf_fixup;
 #[forbid(unsafe_code)]
-mod bytes;
+pub mod bytes;
 #[forbid(unsafe_code)]
-mod cpio;
+pub mod cpio;
 #[forbid(unsafe_code)]
-mod elf;
+pub mod elf;
 #[forbid(unsafe_code)]
-mod error;
+pub mod error;
 #[forbid(unsafe_code)]
-mod gzip;
+pub mod gzip;
 #[forbid(unsafe_code)]
-mod link;
+pub mod link;
 #[forbid(unsafe_code)]
-mod map;
+pub mod map;
 #[forbid(unsafe_code)]
-mod object;
+pub mod object;
 #[forbid(unsafe_code)]
-mod part;
+pub mod part;
 #[forbid(unsafe_code)]
-mod pe;
+pub mod pe;
 #[forbid(unsafe_code)]
-mod program;
+pub mod program;
 #[forbid(unsafe_code)]
-mod vec;
+pub mod vec;
 #[forbid(unsafe_code)]
-mod zstd;
+pub mod zstd;
 
 // One load, in the order of the flow.
 #[forbid(unsafe_code)]
