@@ -31,7 +31,8 @@ const COMPRESSED: u64 = 2;
 pub struct Frame {
     /// Length of the output, if the frame says so.
     pub content_size: Option<u64>,
-    /// The output is not longer than this.
+    /// No valid frame's output is longer. A decoder may make more of an invalid one: give it no
+    /// more room than this.
     pub bound: u64,
     /// Length of the frame itself, including its checksum.
     pub len: usize,
