@@ -257,3 +257,152 @@ pub fn header(types: u32, strings: u32) -> impl Iterator<Item = u8> {
         .into_iter()
         .flat_map(u32::to_le_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types from their words, and the names "a" and "b" at 1 and 3.
+    fn section(types: &[u32]) -> std::vec::Vec<u8> {
+        let types: std::vec::Vec<u8> = types.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let strings = b"\0a\0b\0";
+        let mut section: std::vec::Vec<u8> =
+            header(types.len() as u32, strings.len() as u32).collect();
+        section.extend(types);
+        section.extend(strings);
+        section
+    }
+
+    fn info(kind: u8, vlen: u32) -> u32 {
+        (u32::from(kind) << 24) | vlen
+    }
+
+    /// `int a`, then `depth` types that only refer to the one before.
+    fn nested(kind: u8, depth: u32) -> std::vec::Vec<u8> {
+        let mut types = vec![1, info(INT, 0), 4, 32];
+        for id in 1..=depth {
+            types.extend([0, info(kind, 0), id]);
+        }
+        section(&types)
+    }
+
+    #[test]
+    fn types_of_all_kinds() -> Result {
+        let extra = |kind| match kind {
+            INT | VAR | DECL_TAG => 1,
+            ARRAY => 3,
+            STRUCT | UNION | DATASEC | ENUM64 => 6,
+            ENUM | FUNC_PROTO => 4,
+            _ => 0,
+        };
+        let mut words = vec![];
+        for kind in INT..=ENUM64 {
+            words.extend([1, info(kind, 2), u32::from(kind)]);
+            words.extend(vec![7; extra(kind)]);
+        }
+        let section = section(&words);
+        let btf = Btf::parse(Part::whole(&section))?;
+        assert_eq!(btf.types().count(), 19);
+        for kind in INT..=ENUM64 {
+            let type_ = btf.get(kind.into())?;
+            assert_eq!((type_.kind, type_.vlen), (kind, 2));
+            assert_eq!(type_.size_or_type, u32::from(kind));
+            assert_eq!(btf.name(type_.name), Ok(c"a"));
+        }
+        for id in [0, 20, u32::MAX] {
+            assert!(btf.get(id).is_err());
+        }
+        for name in [5, 6, u32::MAX] {
+            assert!(btf.name(name).is_err());
+        }
+        for kind in [0, ENUM64 + 1, 0x7f] {
+            let unknown = self::section(&[1, info(kind, 0), 0]);
+            let error = Btf::parse(Part::whole(&unknown)).err();
+            assert_eq!(
+                error,
+                Some(Error::unsupported("a type of unknown kind", 24))
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn lies_about_sizes() {
+        let section = section(&[1, info(STRUCT, 1), 4, 3, 1, 0]);
+        assert!(Btf::parse(Part::whole(&section)).is_ok());
+        for len in 0..section.len() {
+            assert!(Btf::parse(Part::whole(&section[..len])).is_err(), "{len}");
+        }
+        for (at, word) in [
+            // Magic number, size of the header, bounds of types and strings.
+            (0, 0x0001_eb9e),
+            (0, 0x0002_eb9f),
+            (0, 0x0101_eb9f),
+            (4, 23),
+            (4, 25),
+            (4, u32::MAX),
+            (8, 6),
+            (8, u32::MAX),
+            (12, 23),
+            (12, 11),
+            (12, u32::MAX),
+            (16, 25),
+            (20, 6),
+            (20, u32::MAX),
+            // The number of members.
+            (28, info(STRUCT, 2)),
+            (28, info(STRUCT, 0xff_ffff)),
+        ] {
+            let mut section = section.clone();
+            section[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            assert!(Btf::parse(Part::whole(&section)).is_err(), "{at} {word:#x}");
+        }
+    }
+
+    #[test]
+    fn nesting() -> Result {
+        for kind in [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG] {
+            let deep = nested(kind, DEPTH_MAX);
+            let btf = Btf::parse(Part::whole(&deep))?;
+            assert_eq!(btf.unqualified(DEPTH_MAX)?.kind, INT);
+            assert!(btf.unqualified(DEPTH_MAX + 1).is_err());
+        }
+        // One that refers to itself.
+        let endless = section(&[1, info(TYPEDEF, 0), 1, 0, info(ARRAY, 0), 0, 2, 1, 1]);
+        let btf = Btf::parse(Part::whole(&endless))?;
+        assert!(btf.unqualified(1).is_err());
+        assert!(btf.size_of(1).is_err());
+        assert!(btf.size_of(2).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn sizes() -> Result {
+        let array = |of, len| [0, info(ARRAY, 0), 0, of, 1, len];
+        let words = [
+            vec![1, info(INT, 0), 4, 32],
+            vec![0, info(PTR, 0), 0],
+            array(1, 0x3fff_ffff).to_vec(),
+            array(1, 0x4000_0000).to_vec(),
+            array(1, 0x1_0000).to_vec(),
+            array(5, 0x3fff).to_vec(),
+            array(5, 0x4000).to_vec(),
+            array(5, 0).to_vec(),
+            vec![1, info(FWD, 0), 0],
+        ];
+        let section = section(&words.concat());
+        let btf = Btf::parse(Part::whole(&section))?;
+        assert_eq!(btf.size_of(1), Ok(4));
+        assert_eq!(btf.size_of(2), Ok(8));
+        assert_eq!(btf.size_of(3), Ok(0xffff_fffc));
+        assert!(btf.size_of(4).is_err());
+        assert_eq!(btf.size_of(5), Ok(0x4_0000));
+        assert_eq!(btf.size_of(6), Ok(0xfffc_0000));
+        assert!(btf.size_of(7).is_err());
+        assert_eq!(btf.size_of(8), Ok(0));
+        assert!(btf.size_of(9).is_err());
+        assert_eq!(btf.array_len(6), Ok(0x3fff));
+        assert!(btf.array_len(1).is_err());
+        Ok(())
+    }
+}

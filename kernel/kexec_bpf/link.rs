@@ -155,7 +155,10 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         let mut at = 0;
         while at < function.code.size() {
             let offset = function.start.saturating_add(at);
-            let relocation = relocations.next_if(|r| r.offset == offset);
+            let relocation = relocations.next_if(|r| r.offset <= offset);
+            if let Some(relocation) = relocation.filter(|r| r.offset < offset) {
+                return Err(unsuitable(relocation));
+            }
             let insn = Insn::read(&function.code, at)?;
             let next = at.saturating_add(INSN_SIZE);
             match insn.code {

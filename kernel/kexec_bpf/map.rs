@@ -180,24 +180,25 @@ impl Definition {
         for member in type_.triples() {
             let [name, member, _] = member?;
             let name = btf.name(name)?;
-            let pointer = btf.unqualified(member)?;
-            if pointer.kind != btf::PTR {
-                return Err(pointer.malformed("a field of a map is not a pointer"));
-            }
-            let number = || btf.array_len(pointer.size_or_type);
-            let size = || btf.size_of(pointer.size_or_type);
-            let (field, value) = match name.to_bytes() {
-                b"type" => (&mut all.map_type, number()?),
-                b"max_entries" => (&mut all.max_entries, number()?),
-                b"map_flags" => (&mut all.flags, number()?),
-                b"key_size" => (&mut all.key_size, number()?),
-                b"value_size" => (&mut all.value_size, number()?),
-                b"key" => (&mut all.key_size, size()?),
-                b"value" => (&mut all.value_size, size()?),
+            let field = match name.to_bytes() {
+                b"type" => &mut all.map_type,
+                b"max_entries" => &mut all.max_entries,
+                b"map_flags" => &mut all.flags,
+                b"key_size" | b"key" => &mut all.key_size,
+                b"value_size" | b"value" => &mut all.value_size,
                 _ => {
                     let error = Error::unsupported("a map with a field", type_.part.at(0));
                     return Err(error.named(name.to_bytes()));
                 }
+            };
+            let pointer = btf.unqualified(member)?;
+            if pointer.kind != btf::PTR {
+                return Err(pointer.malformed("a field of a map is not a pointer"));
+            }
+            // A number is the length of an array, the type of a key or value is just that.
+            let value = match name.to_bytes() {
+                b"key" | b"value" => btf.size_of(pointer.size_or_type)?,
+                _ => btf.array_len(pointer.size_or_type)?,
             };
             if field.replace(value).is_some_and(|old| old != value) {
                 return Err(type_.malformed("a map is said to be two things"));
