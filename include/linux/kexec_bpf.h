@@ -85,7 +85,6 @@ int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image)
 
 int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest);
 bool kexec_bpf_enforced(void);
-bool kexec_bpf_ima_appraises(void);
 int kexec_bpf_sig_policy(int err);
 
 s32 kexec_bpf_kfunc_id(const char *name);

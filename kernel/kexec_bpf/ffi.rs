@@ -142,12 +142,6 @@ pub(crate) fn enforced() -> bool {
     unsafe { bindings::kexec_bpf_enforced() }
 }
 
-/// Whether IMA has appraised each image that could be read.
-pub(crate) fn ima_appraises() -> bool {
-    // SAFETY: There are no requirements.
-    unsafe { bindings::kexec_bpf_ima_appraises() }
-}
-
 /// Whether an image may be loaded whose signature check failed with `error`.
 pub(crate) fn sig_policy(error: Error) -> Result {
     // SAFETY: There are no requirements.

@@ -13,7 +13,6 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/filter.h>
-#include <linux/ima.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kexec.h>
 #include <linux/kexec_bpf.h>
@@ -332,11 +331,6 @@ int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *dig
 bool kexec_bpf_enforced(void)
 {
 	return kexec_sig_enforced();
-}
-
-bool kexec_bpf_ima_appraises(void)
-{
-	return ima_appraise_signature(READING_KEXEC_IMAGE);
 }
 
 int kexec_bpf_sig_policy(int err)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+# The front door. Each target does all set-up that it needs; README.md says what and where.
+ARCH ?= x86_64
+export ARCH KDIR TOOLCHAIN
+
+help:
+	@echo 'make demo     a locked-down machine kexecs a signed UKI and refuses forged ones'
+	@echo 'make check    every test'
+	@echo 'make kernel   the patched test kernel; prints its build directory'
+	@echo 'make vm       a shell command in the test machine: make vm CMD="uname -a" [FILES=DIR] [LOCKDOWN=integrity]'
+	@echo
+	@echo 'ARCH=x86_64   the architecture'
+	@echo 'KDIR=DIR      a Linux 7.3 source tree, instead of the package linux-source-7.3'
+	@echo 'TOOLCHAIN=host  the tools of this machine, instead of a Debian root in the cache'
+
+demo:
+	@scripts/demo
+check:
+	@scripts/check
+kernel:
+	@scripts/kernel
+vm:
+	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
+
+.PHONY: help demo check kernel vm
