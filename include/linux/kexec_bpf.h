@@ -65,6 +65,16 @@ struct kexec_bpf_parts {
 	struct file *file;
 };
 
+/* What audit and dmesg say of a load. */
+struct kexec_bpf_record {
+	const u8 *digest;
+	const u8 *key;
+	const char *signer;
+	u32 digest_len;
+	u32 signer_len;
+	int verdict;
+};
+
 /* What BPF_PROG_TEST_RUN takes and gives. */
 struct kexec_bpf_test_run {
 	void __user *data_in;
@@ -100,7 +110,7 @@ void kexec_bpf_prog_put(struct bpf_prog *prog);
 
 int kexec_bpf_probe(const void *kernel, size_t len);
 int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags);
-void kexec_bpf_record(const u8 *digest, u32 digest_len, const u8 *key, int verdict);
+void kexec_bpf_leave_record(const struct kexec_bpf_record *record);
 
 /* Rust, for C. */
 int kexec_bpf_rs_load(const struct kexec_bpf_args *args);

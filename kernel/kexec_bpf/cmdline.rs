@@ -60,3 +60,44 @@ pub(crate) fn why_not(error: Error) -> &'static str {
         _ => "there is a NUL or a newline in it",
     }
 }
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_cmdline)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_separated_by_one_space() -> Result {
+        let mut cmdline = Cmdline::default();
+        cmdline.append(b"")?;
+        cmdline.append(b"a")?;
+        cmdline.append(b"")?;
+        cmdline.append(b"b c")?;
+        assert_eq!(cmdline.bytes(), b"a b c");
+        assert_eq!(&cmdline.into_string()?[..], b"a b c\0");
+        assert!(Cmdline::default().into_string()?.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn limit() -> Result {
+        let text = KVec::from_elem(b'x', LEN_MAX, GFP_KERNEL)?;
+        let mut cmdline = Cmdline::default();
+        cmdline.append(&text)?;
+        assert_eq!(cmdline.append(b"x"), Err(EFBIG));
+        assert_eq!(cmdline.bytes().len(), LEN_MAX);
+        let mut cmdline = Cmdline::default();
+        cmdline.append(b"y")?;
+        assert_eq!(cmdline.append(&text[..LEN_MAX - 1]), Err(EFBIG));
+        cmdline.append(&text[..LEN_MAX - 2])?;
+        assert_eq!(cmdline.bytes().len(), LEN_MAX);
+        Ok(())
+    }
+
+    #[test]
+    fn what_kernels_cut_is_refused() {
+        for text in [&b"a\0"[..], b"\0", b"a\nb", b"\n"] {
+            assert_eq!(Cmdline::default().append(text), Err(ELIBBAD));
+        }
+    }
+}

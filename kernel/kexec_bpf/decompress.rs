@@ -174,3 +174,71 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         _ => Ok(out),
     }
 }
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_decompress)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    const TEXT: &[u8; 30] = b"kexec kexec kexec kexec kexec ";
+    const GZIP: [u8; 29] =
+        *b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xcbN\xadHMV\xc8\xc6A\x02\0k\xc5\r/\x1e\0\0\0";
+    /// Without content size, with checksum.
+    const ZSTD: [u8; 25] =
+        *b"\x28\xb5\x2f\xfd\x04\x68\x65\0\0\x30kexec \x01\0\x01K\x11\x8c\xe6\x15\xac";
+    /// The offset of the deflate stream, and of the first block.
+    const BODY: usize = 10;
+
+    fn decompress(src: &[u8], want: Want) -> Result<VVec<u8>> {
+        run(src, 0, want, &mut Budget::new(1 << 20))
+    }
+
+    fn kind(src: &[u8], want: Want) -> Option<Kind> {
+        decompress(src, want).err().map(|error| error.kind)
+    }
+
+    #[test]
+    fn lengths() {
+        for src in [&GZIP[..], &ZSTD[..]] {
+            for want in [Want::Exactly(30), Want::AtMost(30), Want::AtMost(31)] {
+                assert!(decompress(src, want).is_ok_and(|out| out[..] == TEXT[..]));
+            }
+            assert_eq!(kind(src, Want::Exactly(29)), Some(Kind::Malformed));
+            assert_eq!(kind(src, Want::Exactly(31)), Some(Kind::Malformed));
+            assert_eq!(kind(src, Want::AtMost(29)), Some(Kind::TooBig));
+        }
+    }
+
+    #[test]
+    fn truncated_at_every_byte() {
+        for src in [&GZIP[..], &ZSTD[..]] {
+            for len in 4..src.len() {
+                assert_eq!(kind(&src[..len], Want::AtMost(1000)), Some(Kind::Malformed));
+            }
+        }
+    }
+
+    #[test]
+    fn damaged() {
+        for (src, body) in [(&mut GZIP.clone()[..], BODY), (&mut ZSTD.clone()[..], BODY)] {
+            for at in body..src.len() {
+                src[at] ^= 1;
+                assert!(decompress(src, Want::AtMost(1000)).is_err());
+                src[at] ^= 1;
+            }
+        }
+    }
+
+    #[test]
+    fn other_formats_and_limits() {
+        assert_eq!(kind(b"", Want::AtMost(1)), Some(Kind::Unsupported));
+        assert_eq!(
+            kind(b"\x02\x21\x4c\x18", Want::AtMost(1)),
+            Some(Kind::Unsupported)
+        );
+        let mut budget = Budget::new(29);
+        let refused = run(&ZSTD, 0, Want::Exactly(30), &mut budget).err();
+        assert_eq!(refused.map(|error| error.kind), Some(Kind::TooBig));
+    }
+}

@@ -7,7 +7,38 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::ffi;
+use crate::{
+    ffi,
+    log::Printable, //
+};
+
+/// Who signed an image, for people to read; empty if nobody did or the signature does not say.
+#[derive(Clone, Copy)]
+pub(crate) struct Signer([u8; SIGNER_MAX]);
+
+/// The longest name, in bytes with its NUL.
+const SIGNER_MAX: usize = 128;
+
+impl Signer {
+    /// There is none.
+    pub(crate) const NONE: Self = Self([0; SIGNER_MAX]);
+
+    /// The name up to its NUL.
+    pub(crate) fn new(name: [u8; SIGNER_MAX]) -> Self {
+        Self(name)
+    }
+
+    /// The name, without NUL.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Printable(self.bytes()), f)
+    }
+}
 
 /// The longest digest, in bytes.
 pub(crate) const DIGEST_MAX: usize = 64;

@@ -30,7 +30,8 @@ use kernel::{
 use crate::{
     digest::{
         Digest,
-        Key, //
+        Key,
+        Signer, //
     },
     level::Level,
     link::Insn,
@@ -127,13 +128,16 @@ impl File {
 }
 
 /// Checks the signature of a PE image against the trusted keys and the revocation lists.
-pub(crate) fn verify_pe(image: &[u8]) -> Result<Digest> {
+pub(crate) fn verify_pe(image: &[u8]) -> Result<(Digest, Signer)> {
     let mut digest = bindings::pefile_digest::default();
     // SAFETY: The slice is valid for its length, and `digest` for writing.
     to_result(unsafe {
         bindings::kexec_bpf_verify_pe(image.as_ptr().cast(), image.len(), &mut digest)
     })?;
-    Ok(Digest::new(digest.digest, digest.len as usize))
+    Ok((
+        Digest::new(digest.digest, digest.len as usize),
+        Signer::new(digest.signer),
+    ))
 }
 
 /// Whether unsigned images are refused.
@@ -371,16 +375,15 @@ pub(crate) fn install(
 }
 
 /// Leaves an audit and a dmesg line.
-pub(crate) fn record(digest: &Digest, key: &Key, verdict: Result) {
-    let verdict = verdict.map_or_else(|error| error.to_errno(), |()| 0);
-    let digest = digest.bytes();
-    // SAFETY: The slices are valid for their lengths; a key is a SHA-256.
-    unsafe {
-        bindings::kexec_bpf_record(
-            digest.as_ptr(),
-            digest.len() as u32,
-            key.0.as_ptr(),
-            verdict,
-        )
-    }
+pub(crate) fn record(digest: &Digest, signer: &Signer, key: &Key, verdict: Result) {
+    let record = bindings::kexec_bpf_record {
+        digest: digest.bytes().as_ptr(),
+        digest_len: digest.bytes().len() as u32,
+        key: key.0.as_ptr(),
+        signer: signer.bytes().as_ptr().cast(),
+        signer_len: signer.bytes().len() as u32,
+        verdict: verdict.map_or_else(|error| error.to_errno(), |()| 0),
+    };
+    // SAFETY: Pointers and lengths are those of slices; a key is a SHA-256.
+    unsafe { bindings::kexec_bpf_leave_record(&record) }
 }

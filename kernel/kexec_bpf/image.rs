@@ -58,12 +58,15 @@ impl VerifiedImage {
         let (covered, digest) = {
             let pe = Pe::parse(&bytes).map_err(|error| session.malformed("image", error))?;
             match ffi::verify_pe(&bytes) {
-                Ok(digest) => {
-                    session.log.line(fmt!("image: signed, digest {digest}"));
+                Ok((digest, signer)) => {
+                    session
+                        .log
+                        .line(fmt!("image: signed by '{signer}', digest {digest}"));
+                    session.name_image(&digest, &signer);
                     (pe.covered(), digest)
                 }
                 Err(error) => {
-                    session.unsigned("image", error)?;
+                    session.unsigned(error)?;
                     // What is accepted all the same under enforcement was appraised by IMA.
                     match session.is_enforced {
                         true => (EVERYTHING, Digest::NONE),
@@ -124,7 +127,7 @@ impl VerifiedImage {
         }
         let key = Key::new(parent, &digest, object.bytes());
         session.log.line(fmt!("level {depth}: key {key}"));
-        session.name(&digest, &key);
+        session.name_program(&key);
         Ok(Some(Self {
             object,
             resource,

@@ -138,3 +138,74 @@ impl Initrd {
         Ok(Some(Resource::new(joined, NOTHING)?))
     }
 }
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_initrd)]
+mod tests {
+    use super::*;
+
+    fn resource(bytes: &[u8]) -> Result<Resource> {
+        Resource::copy(bytes, &mut Budget::new(1 << 20))
+    }
+
+    #[test]
+    fn pieces_begin_at_multiples_of_four() -> Result {
+        let mut initrd = Initrd::default();
+        initrd.append(resource(b"12345")?)?;
+        initrd.append(resource(b"")?)?;
+        initrd.append(resource(b"6789")?)?;
+        initrd.append(resource(b"x")?)?;
+        let want = b"12345\0\0\x006789x";
+        assert_eq!(initrd.len(), want.len() as u64);
+        for offset in 0..want.len() {
+            let mut copy = [0; 13];
+            let copy = &mut copy[offset..];
+            initrd.copy_to(offset as u64, copy);
+            assert_eq!(copy, &want[offset..]);
+        }
+        let joined = initrd.join(&mut Budget::new(13))?;
+        assert!(joined.is_some_and(|joined| joined.bytes() == want));
+        Ok(())
+    }
+
+    #[test]
+    fn one_piece_is_not_copied() -> Result {
+        let mut initrd = Initrd::default();
+        initrd.append(resource(b"12345")?)?;
+        let joined = initrd.join(&mut Budget::new(0))?;
+        assert!(joined.is_some_and(|joined| joined.bytes() == b"12345"));
+        assert!(Initrd::default().join(&mut Budget::new(0))?.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn limits() -> Result {
+        let mut initrd = Initrd::default();
+        let piece = resource(b"1234")?;
+        for _ in 0..PIECES_MAX {
+            initrd.append(piece.clone())?;
+        }
+        assert_eq!(initrd.append(piece), Err(EFBIG));
+        assert_eq!(initrd.len(), 4 * PIECES_MAX as u64);
+        assert!(initrd
+            .join(&mut Budget::new(4 * PIECES_MAX as u64 - 1))
+            .is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn file_is_wrapped() -> Result {
+        let mut initrd = Initrd::default();
+        initrd.append(resource(b"1")?)?;
+        let archive = Archive::new(b"a", 0o644, 5).map_err(|_| EINVAL)?;
+        initrd.append_file(&archive, resource(b"12345")?)?;
+        // Padding, header and name, content with its padding, trailer.
+        assert_eq!(initrd.len(), 4 + 112 + 8 + 124);
+        let mut magic = [0; 6];
+        for offset in [4, 4 + 112 + 8] {
+            initrd.copy_to(offset, &mut magic);
+            assert_eq!(&magic, b"070701");
+        }
+        Ok(())
+    }
+}

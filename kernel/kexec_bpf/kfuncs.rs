@@ -13,13 +13,15 @@ use kernel::{
 use crate::{
     cmdline,
     cpio::Archive,
-    decompress, ffi,
+    decompress,
+    ffi,
     level::Level,
     pe::Pe,
     resource::{
         Resource,
         NOTHING, //
     },
+    session::why_not_verified, //
 };
 
 /// The most bytes that pass through the program's memory at once.
@@ -263,10 +265,13 @@ impl Level<'_> {
             true => {
                 let pe =
                     Pe::parse(&bytes).map_err(|error| self.session.malformed("file", error))?;
-                let digest = ffi::verify_pe(&bytes).map_err(|error| {
-                    self.refuse(EKEYREJECTED, fmt!("file: {}", error.to_errno()))
+                let (digest, signer) = ffi::verify_pe(&bytes).map_err(|error| {
+                    let (errno, why) = why_not_verified(error);
+                    self.refuse(errno, fmt!("file: {why}"))
                 })?;
-                self.session.log.line(fmt!("file: signed, digest {digest}"));
+                self.session
+                    .log
+                    .line(fmt!("file: signed by '{signer}', digest {digest}"));
                 pe.covered()
             }
         };

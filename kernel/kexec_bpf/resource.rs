@@ -118,3 +118,60 @@ impl Budget {
         )?)
     }
 }
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_resource)]
+mod tests {
+    use super::*;
+
+    fn resource(covered: Covered) -> Result<Resource> {
+        let mut bytes = VVec::new();
+        bytes.extend_from_slice(b"0123456789", GFP_KERNEL_ACCOUNT)?;
+        Resource::new(bytes, covered)
+    }
+
+    #[test]
+    fn pieces() -> Result {
+        let whole = resource(NOTHING)?;
+        let piece = whole.piece(2, 6)?;
+        assert_eq!(piece.bytes(), b"234567");
+        assert_eq!(piece.piece(1, 5)?.bytes(), b"34567");
+        assert_eq!(piece.piece(6, 0)?.bytes(), b"");
+        for (offset, len) in [(0, 7), (6, 1), (7, 0), (u64::MAX, 1), (1, u64::MAX)] {
+            assert!(piece.piece(offset, len).is_err());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_range_that_touches_an_uncovered_byte_is_unverified() -> Result {
+        let whole = resource([0..2, 3..5, 6..10])?;
+        assert!(!whole.is_verified());
+        for (offset, len, want) in [
+            (0, 2, true),
+            (0, 3, false),
+            (2, 1, false),
+            (3, 2, true),
+            (3, 3, false),
+            (5, 2, false),
+            (6, 4, true),
+        ] {
+            assert_eq!(whole.piece(offset, len)?.is_verified(), want);
+        }
+        // A piece of an unverified piece can be verified.
+        assert!(whole.piece(2, 3)?.piece(1, 2)?.is_verified());
+        assert!(resource(EVERYTHING)?.is_verified());
+        assert!(!resource(NOTHING)?.is_verified());
+        Ok(())
+    }
+
+    #[test]
+    fn budget() {
+        let mut budget = Budget::new(10);
+        assert!(budget.buffer(4).is_ok());
+        assert!(budget.buffer(7).is_err());
+        assert!(budget.buffer(6).is_ok());
+        assert!(budget.buffer(1).is_err());
+        assert!(budget.buffer(u64::MAX).is_err());
+    }
+}

@@ -7,7 +7,8 @@ use kernel::prelude::*;
 use crate::{
     digest::{
         Digest,
-        Key, //
+        Key,
+        Signer, //
     },
     error,
     ffi::{
@@ -32,6 +33,7 @@ pub(crate) struct Session {
     /// Descriptors that were read. None is read twice: what is there may be another file then.
     taken: KVec<i32>,
     digest: Digest,
+    signer: Signer,
     key: Key,
 }
 
@@ -45,6 +47,7 @@ impl Session {
             is_crash,
             taken: KVec::new(),
             digest: Digest::NONE,
+            signer: Signer::NONE,
             key: Key::default(),
         }
     }
@@ -91,11 +94,15 @@ impl Session {
         if len == 0 {
             return Ok(bytes);
         }
-        file.read(bytes, is_image).map_err(|errno| {
-            self.log.refuse(
-                errno,
-                fmt!("{what}: the file cannot be read: {}", errno.to_errno()),
-            )
+        file.read(bytes, is_image).map_err(|error| {
+            let (errno, why) = match error {
+                EACCES | EPERM => (EKEYREJECTED, "IMA or another security module refuses it"),
+                ETXTBSY => (EBUSY, "someone writes to the file"),
+                // It has changed, or the disk is bad.
+                EFBIG | EINVAL => (EIO, "the file cannot be read"),
+                _ => (error, "the file cannot be read"),
+            };
+            self.log.refuse(errno, fmt!("{what}: {why}: {}", error.to_errno()))
         })
     }
 
@@ -105,39 +112,45 @@ impl Session {
     }
 
     /// Whether the policy takes an image whose signature check failed with `error`.
-    pub(crate) fn unsigned(&mut self, what: &str, error: Error) -> Result {
-        let why = match error {
-            ENODATA => "it is not signed",
-            ENOKEY => "no trusted key signed it",
-            EKEYREJECTED => "its signature does not fit, or is not trusted",
-            EKEYREVOKED => "it was revoked",
-            ENOPKG => "its signature is of an unsupported kind",
-            ENOMEM => "there is no memory to check its signature",
-            _ => "its signature is malformed",
-        };
+    pub(crate) fn unsigned(&mut self, error: Error) -> Result {
+        let (errno, why) = why_not_verified(error);
         if ffi::sig_policy(error).is_ok() {
-            self.log.line(fmt!("{what}: not verified: {why}"));
+            self.log.line(fmt!("image: not verified: {why}"));
             return Ok(());
         }
-        let errno = match error {
-            EKEYREVOKED | ENOPKG | ENOMEM => error,
-            ENODATA | ENOKEY | EKEYREJECTED => EKEYREJECTED,
-            _ => ELIBBAD,
-        };
-        Err(self.log.refuse(errno, fmt!("{what}: {why}")))
+        Err(self.log.refuse(errno, fmt!("image: {why}")))
     }
 
-    /// What the record of this load says.
-    pub(crate) fn name(&mut self, digest: &Digest, key: &Key) {
-        if !digest.bytes().is_empty() {
-            self.digest = *digest;
-        }
+    /// What the record of this load says of the image.
+    pub(crate) fn name_image(&mut self, digest: &Digest, signer: &Signer) {
+        self.digest = *digest;
+        self.signer = *signer;
+    }
+
+    /// What the record of this load says of the innermost program.
+    pub(crate) fn name_program(&mut self, key: &Key) {
         self.key = *key;
     }
 
     /// Leaves the record.
     pub(crate) fn record(&self, verdict: Result) {
-        ffi::record(&self.digest, &self.key, verdict);
+        ffi::record(&self.digest, &self.signer, &self.key, verdict);
+    }
+}
+
+/// What a failed signature check means, and the errno for it.
+pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
+    match error {
+        ENODATA => (EKEYREJECTED, "it is not signed"),
+        ENOKEY => (EKEYREJECTED, "no trusted key signed it"),
+        EKEYREJECTED => (
+            EKEYREJECTED,
+            "its signature does not fit, or is not trusted",
+        ),
+        EKEYREVOKED => (EKEYREVOKED, "it was revoked"),
+        ENOPKG => (ENOPKG, "its signature is of an unsupported kind"),
+        ENOMEM => (ENOMEM, "there is no memory to check its signature"),
+        _ => (ELIBBAD, "its signature is malformed"),
     }
 }
 

@@ -508,10 +508,22 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags)
 }
 
 /* One audit and one dmesg line a load. */
-void kexec_bpf_record(const u8 *digest, u32 digest_len, const u8 *key, int verdict)
+void kexec_bpf_leave_record(const struct kexec_bpf_record *record)
 {
-	pr_notice("digest=%*phN key=%*phN verdict=%d\n", (int)digest_len, digest,
-		  SHA256_DIGEST_SIZE, key, verdict);
-	audit_log(audit_context(), GFP_KERNEL, AUDIT_KEXEC_BPF, "digest=%*phN key=%*phN res=%d",
-		  (int)digest_len, digest, SHA256_DIGEST_SIZE, key, !verdict);
+	struct audit_buffer *ab;
+
+	pr_notice("signer=\"%*pE\" digest=%*phN key=%*phN verdict=%d\n",
+		  (int)record->signer_len, record->signer,
+		  (int)record->digest_len, record->digest,
+		  SHA256_DIGEST_SIZE, record->key, record->verdict);
+
+	ab = audit_log_start(audit_context(), GFP_KERNEL, AUDIT_KEXEC_BPF);
+	if (!ab)
+		return;
+	audit_log_format(ab, "signer=");
+	audit_log_n_untrustedstring(ab, record->signer, record->signer_len);
+	audit_log_format(ab, " digest=%*phN key=%*phN verdict=%d res=%d",
+			 (int)record->digest_len, record->digest,
+			 SHA256_DIGEST_SIZE, record->key, record->verdict, !record->verdict);
+	audit_log_end(ab);
 }
