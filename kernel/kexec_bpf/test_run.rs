@@ -105,9 +105,8 @@ fn read(
         return Err(EFBIG);
     }
     let mut bytes = session.budget.buffer(len)?;
-    let len = len as usize;
-    data.read_raw(bytes.spare_capacity_mut().get_mut(..len).ok_or(EFAULT)?)?;
-    bytes.resize(len, 0, GFP_KERNEL_ACCOUNT)?;
+    bytes.resize(len as usize, 0, GFP_KERNEL_ACCOUNT)?;
+    data.read_slice(&mut bytes)?;
     Resource::new(bytes, covered)
 }
 
