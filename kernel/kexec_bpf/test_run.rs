@@ -19,7 +19,10 @@ use kernel::{
 };
 
 use crate::{
-    ffi::Program,
+    ffi::{
+        self,
+        Program, //
+    },
     image::{
         DEPTH_MAX,
         IMAGE_MAX, //
@@ -53,7 +56,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         _ => EVERYTHING,
     };
     ctx.flags |= bindings::BPF_KEXEC_CTX_TEST;
-    ctx.machine = crate::ffi::machine();
+    ctx.machine = ffi::machine();
 
     let data_len = u64::from(run.data_in_len);
     let image_len = input
@@ -78,6 +81,9 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     let mut left = run.repeat;
     let mut nsecs = 0i64;
     loop {
+        if ffi::killed() {
+            return Err(EINTR);
+        }
         let mut parts = Parts::default();
         parts.initrd.append(initrd.clone())?;
         parts.cmdline.append(cmdline.bytes())?;
