@@ -185,6 +185,9 @@ const struct bpf_verifier_ops kexec_verifier_ops = {
 	.is_valid_access	= kexec_is_valid_access,
 };
 
+/* One load or test run at a time: this bounds the memory. */
+static DEFINE_MUTEX(kexec_bpf_mutex);
+
 static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 			  union bpf_attr __user *uattr)
 {
@@ -205,13 +208,18 @@ static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 		return -EPERM;
 	if (kattr->test.flags || kattr->test.cpu || kattr->test.batch_size)
 		return -EINVAL;
+	if (kattr->test.ctx_size_in > PAGE_SIZE)
+		return -E2BIG;
 	if (ctx_in) {
 		err = copy_struct_from_user(&run.test, ctx_size, ctx_in, kattr->test.ctx_size_in);
 		if (err)
 			return err;
 	}
 
+	if (mutex_lock_killable(&kexec_bpf_mutex))
+		return -EINTR;
 	err = kexec_bpf_rs_test_run(prog, &run);
+	mutex_unlock(&kexec_bpf_mutex);
 	if (err && err != -ENOSPC)
 		return err;
 
@@ -234,9 +242,6 @@ const struct bpf_prog_ops kexec_prog_ops = {
 /* The system call. */
 
 #define KEXEC_BPF_FLAGS	(KEXEC_BPF_ON_CRASH | KEXEC_BPF_DRY_RUN | KEXEC_BPF_DEBUG)
-
-/* One at a time: this bounds the memory. */
-static DEFINE_MUTEX(kexec_bpf_mutex);
 
 SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, size)
 {

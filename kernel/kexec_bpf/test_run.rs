@@ -31,6 +31,7 @@ use crate::{
     log::Log,
     parts::Parts,
     resource::{
+        Budget,
         Covered,
         Resource,
         EVERYTHING,
@@ -73,7 +74,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     };
     let mut data =
         UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
-    let mut budget = session();
+    let mut budget = session().budget;
     let image = read(&mut data, image_len, covered, &mut budget)?;
     let initrd = read(&mut data, input.initrd_len, NOTHING, &mut budget)?;
     let cmdline = read(&mut data, input.cmdline_len, NOTHING, &mut budget)?;
@@ -88,6 +89,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         parts.initrd.append(initrd.clone())?;
         parts.cmdline.append(cmdline.bytes())?;
         let mut session = session();
+        session.budget = budget.clone();
         let mut level = Level::with_context(ctx, image.clone(), parts, &mut session);
         let start = Instant::<Monotonic>::now();
         let returned = level.run(program);
@@ -105,12 +107,12 @@ fn read(
     data: &mut UserSliceReader,
     len: u64,
     covered: Covered,
-    session: &mut Session,
+    budget: &mut Budget,
 ) -> Result<Resource> {
     if len > IMAGE_MAX {
         return Err(EFBIG);
     }
-    let mut bytes = session.budget.buffer(len)?;
+    let mut bytes = budget.buffer(len)?;
     bytes.resize(len as usize, 0, GFP_KERNEL_ACCOUNT)?;
     data.read_slice(&mut bytes)?;
     Resource::new(bytes, covered)
