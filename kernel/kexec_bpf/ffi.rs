@@ -100,8 +100,7 @@ impl File {
         Ok(Self(LocalFile::fget(fd)?))
     }
 
-    /// The length in bytes. `EBADF` if the file is not open for reading, `ENOEXEC` if it is not a
-    /// regular file.
+    /// The length in bytes, or `EBADF` if this is not a regular file that is open for reading.
     pub(crate) fn len(&self) -> Result<u64> {
         // SAFETY: The file is open.
         let len = unsafe { bindings::kexec_bpf_file_size(self.0.as_ptr()) };

@@ -68,10 +68,7 @@ impl Session {
     pub(crate) fn read(&mut self, file: &File, is_image: bool, what: &str) -> Result<VVec<u8>> {
         let refuse = |log: &mut Log, errno, why: &str| log.refuse(errno, fmt!("{what}: {why}"));
         let len = file.len().map_err(|errno| {
-            let why = match errno {
-                EBADF => "the descriptor is not open for reading",
-                _ => "not a regular file",
-            };
+            let why = "not a regular file that is open for reading";
             refuse(&mut self.log, errno, why)
         })?;
         if len == 0 && is_image {
@@ -91,10 +88,18 @@ impl Session {
         if len == 0 {
             return Ok(bytes);
         }
-        file.read(bytes, is_image).map_err(|errno| {
+        file.read(bytes, is_image).map_err(|error| {
+            // These would mean something else to the caller.
+            let errno = match error {
+                // A security module forbids it.
+                EACCES => EPERM,
+                // Its length has changed.
+                EFBIG | EINVAL => EIO,
+                _ => error,
+            };
             self.log.refuse(
                 errno,
-                fmt!("{what}: the file cannot be read: {}", errno.to_errno()),
+                fmt!("{what}: the file cannot be read: {}", error.to_errno()),
             )
         })
     }

@@ -302,10 +302,8 @@ u32 kexec_bpf_machine(void)
 /* The length of a file that can be read as a whole. */
 ssize_t kexec_bpf_file_size(struct file *file)
 {
-	if (!(file->f_mode & FMODE_READ))
+	if (!(file->f_mode & FMODE_READ) || !S_ISREG(file_inode(file)->i_mode))
 		return -EBADF;
-	if (!S_ISREG(file_inode(file)->i_mode))
-		return -ENOEXEC;
 	return i_size_read(file_inode(file));
 }
 
