@@ -2,7 +2,11 @@
 
 //! What all levels of one load share: log, limits, policy.
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
+    prelude::*, //
+};
 
 use crate::{
     digest::{
@@ -18,6 +22,10 @@ use crate::{
     log::Log,
     resource::Budget, //
 };
+
+/// The most files that one load reads: one for each resource of all levels.
+const FILES_MAX: usize =
+    (bindings::KEXEC_BPF_HANDLES_MAX * bindings::KEXEC_BPF_DEPTH_MAX) as usize;
 
 /// One load.
 pub(crate) struct Session {
@@ -60,7 +68,12 @@ impl Session {
             self.log
                 .refuse(errno, fmt!("{what}: {fd} is not an open descriptor"))
         })?;
-        self.taken.push(fd, GFP_KERNEL)?;
+        if self.taken.len() == FILES_MAX {
+            return Err(self
+                .log
+                .refuse(EFBIG, fmt!("{what}: more than {FILES_MAX} files")));
+        }
+        self.taken.push(fd, GFP_KERNEL_ACCOUNT)?;
         Ok(file)
     }
 
