@@ -20,6 +20,7 @@ use crate::{
         Resource,
         NOTHING, //
     },
+    session,
 };
 
 /// The most bytes that pass through the program's memory at once.
@@ -264,7 +265,8 @@ impl Level<'_> {
                 let pe =
                     Pe::parse(&bytes).map_err(|error| self.session.malformed("file", error))?;
                 let digest = ffi::verify_pe(&bytes).map_err(|error| {
-                    self.refuse(EKEYREJECTED, fmt!("file: {}", error.to_errno()))
+                    let (why, errno) = session::unverified(error);
+                    self.refuse(errno, fmt!("file: {why}"))
                 })?;
                 self.session.log.line(fmt!("file: signed, digest {digest}"));
                 pe.covered()

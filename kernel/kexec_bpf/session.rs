@@ -124,24 +124,11 @@ impl Session {
 
     /// Whether the policy takes an image whose signature check failed with `error`.
     pub(crate) fn unsigned(&mut self, what: &str, error: Error) -> Result {
-        let why = match error {
-            ENODATA => "it is not signed",
-            ENOKEY => "no trusted key signed it",
-            EKEYREJECTED => "its signature does not fit, or is not trusted",
-            EKEYREVOKED => "it was revoked",
-            ENOPKG => "its signature is of an unsupported kind",
-            ENOMEM => "there is no memory to check its signature",
-            _ => "its signature is malformed",
-        };
+        let (why, errno) = unverified(error);
         if ffi::sig_policy(error).is_ok() {
             self.log.line(fmt!("{what}: not verified: {why}"));
             return Ok(());
         }
-        let errno = match error {
-            EKEYREVOKED | ENOPKG | ENOMEM => error,
-            ENODATA | ENOKEY | EKEYREJECTED => EKEYREJECTED,
-            _ => ELIBBAD,
-        };
         Err(self.log.refuse(errno, fmt!("{what}: {why}")))
     }
 
@@ -156,6 +143,19 @@ impl Session {
     /// Leaves the record.
     pub(crate) fn record(&self, verdict: Result) {
         ffi::record(&self.digest, &self.key, verdict);
+    }
+}
+
+/// Why the check of a signature failed with `error`, and the errno to refuse with.
+pub(crate) fn unverified(error: Error) -> (&'static str, Error) {
+    match error {
+        ENODATA => ("it is not signed", EKEYREJECTED),
+        ENOKEY => ("no trusted key signed it", EKEYREJECTED),
+        EKEYREJECTED => ("its signature does not fit, or is not trusted", error),
+        EKEYREVOKED => ("it was revoked", error),
+        ENOPKG => ("its signature is of an unsupported kind", error),
+        ENOMEM => ("there is no memory to check its signature", error),
+        _ => ("its signature is malformed", ELIBBAD),
     }
 }
 
