@@ -138,3 +138,11 @@ impl Initrd {
         Ok(Some(Resource::new(joined, NOTHING)?))
     }
 }
+
+/// Why an initrd is not taken.
+pub(crate) fn why_not(error: Error) -> &'static str {
+    match error {
+        EFBIG => "it would be too long, or of too many pieces",
+        _ => "there is no memory for it",
+    }
+}
