@@ -402,13 +402,12 @@ int kexec_bpf_map_copy(struct bpf_map *map, int fd)
 	user = __bpf_map_get(f);
 	if (IS_ERR(user) || !(fd_file(f)->f_mode & FMODE_CAN_READ))
 		return -EBADF;
-	if ((u64)user->max_entries * round_up(user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
-		return -EFBIG;
 	if (user->map_type != BPF_MAP_TYPE_ARRAY || map->map_type != BPF_MAP_TYPE_ARRAY ||
-	     user->record || map->record ||
-	    user->key_size != map->key_size || user->value_size != map->value_size ||
+	    user->record || map->record || user->value_size != map->value_size ||
 	    user->max_entries != map->max_entries)
 		return -ELIBBAD;
+	if ((u64)user->max_entries * round_up(user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
+		return -EFBIG;
 
 	for (i = 0; i < map->max_entries; i++) {
 		void *from, *to;
