@@ -90,6 +90,9 @@ pub(crate) fn zstd_workspace() -> Result<VVec<u8>> {
     Ok(VVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?)
 }
 
+/// What the lines after the verifier's log take.
+const LINES_LEN: usize = 80;
+
 /// An open file.
 pub(crate) struct File(ARef<LocalFile>);
 
@@ -276,7 +279,7 @@ impl Program {
         let prog = verify(UserPtr::from_addr(0), &mut 0).or_else(|error| {
             // Once more, to say why.
             let (to, room) = log.room();
-            let mut len = room as u32;
+            let mut len = room.saturating_sub(LINES_LEN) as u32;
             if len != 0 && !killed() {
                 let again = verify(to, &mut len);
                 log.advance((len as usize).saturating_sub(1));
