@@ -57,7 +57,8 @@ impl Cmdline {
 pub(crate) fn why_not(error: Error) -> &'static str {
     match error {
         EFBIG => "it would be too long",
-        _ => "there is a NUL or a newline in it",
+        ELIBBAD => "there is a NUL or a newline in it",
+        _ => "there is no memory for it",
     }
 }
 

@@ -91,6 +91,9 @@ pub(crate) fn zstd_workspace() -> Result<VVec<u8>> {
     Ok(VVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?)
 }
 
+/// What the lines after the verifier's log take.
+const LINES_LEN: usize = 80;
+
 /// An open file.
 pub(crate) struct File(ARef<LocalFile>);
 
@@ -101,8 +104,7 @@ impl File {
         Ok(Self(LocalFile::fget(fd)?))
     }
 
-    /// The length in bytes. `EBADF` if the file is not open for reading, `ENOEXEC` if it is not a
-    /// regular file.
+    /// The length in bytes, or `EBADF` if this is not a regular file that is open for reading.
     pub(crate) fn len(&self) -> Result<u64> {
         // SAFETY: The file is open.
         let len = unsafe { bindings::kexec_bpf_file_size(self.0.as_ptr()) };
@@ -281,7 +283,7 @@ impl Program {
         let prog = verify(UserPtr::from_addr(0), &mut 0).or_else(|error| {
             // Once more, to say why.
             let (to, room) = log.room();
-            let mut len = room as u32;
+            let mut len = room.saturating_sub(LINES_LEN) as u32;
             if len != 0 && !killed() {
                 let again = verify(to, &mut len);
                 log.advance((len as usize).saturating_sub(1));

@@ -139,6 +139,14 @@ impl Initrd {
     }
 }
 
+/// Why an initrd is not taken.
+pub(crate) fn why_not(error: Error) -> &'static str {
+    match error {
+        EFBIG => "it would be too long, or of too many pieces",
+        _ => "there is no memory for it",
+    }
+}
+
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
 #[kunit_tests(kexec_bpf_initrd)]
 mod tests {

@@ -108,6 +108,9 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
     let mut session = Session::new(log, is_crash, ffi::enforced());
     let verdict = run(args, &mut session);
+    if let Err(errno) = verdict {
+        session.log.line(fmt!("not loaded: {}", errno.to_errno()));
+    }
     session.record(verdict);
     verdict
 }

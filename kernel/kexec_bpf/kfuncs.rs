@@ -15,6 +15,7 @@ use crate::{
     cpio::Archive,
     decompress,
     ffi,
+    initrd,
     level::Level,
     pe::Pe,
     resource::{
@@ -74,7 +75,9 @@ impl Level<'_> {
     }
 
     fn put(&mut self, range: &mut bpf_kexec_range, buffer: &[u8]) -> Result<i64> {
-        let resource = Resource::copy(buffer, &mut self.session.budget)?;
+        let resource = Resource::copy(buffer, &mut self.session.budget).map_err(|errno| {
+            self.refuse(errno, fmt!("{} bytes: no memory for them", buffer.len()))
+        })?;
         let len = resource.len();
         let handle = self.add(resource)?;
         *range = bpf_kexec_range {
@@ -145,7 +148,10 @@ impl Level<'_> {
         };
         self.parts.initrd.clear();
         if let Some(initrd) = initrd {
-            self.parts.initrd.append(initrd)?;
+            self.parts
+                .initrd
+                .append(initrd)
+                .map_err(|errno| self.refuse(errno, fmt!("initrd: {}", initrd::why_not(errno))))?;
         }
         self.session
             .log
@@ -217,12 +223,15 @@ impl Level<'_> {
         }
         let piece = self.range(src)?;
         match path {
-            None if mode != 0 => Err(EINVAL),
+            None if mode != 0 => return Err(EINVAL),
             None => self.parts.initrd.append(piece),
-            Some(path) => Archive::new(path, u32::try_from(mode)?, piece.len())
-                .map_err(|error| self.refuse(error.kind.errno(), fmt!("initrd: {error}")))
-                .and_then(|archive| self.parts.initrd.append_file(&archive, piece)),
-        }?;
+            Some(path) => {
+                let archive = Archive::new(path, u32::try_from(mode)?, piece.len())
+                    .map_err(|error| self.refuse(error.kind.errno(), fmt!("initrd: {error}")))?;
+                self.parts.initrd.append_file(&archive, piece)
+            }
+        }
+        .map_err(|errno| self.refuse(errno, fmt!("initrd: {}", initrd::why_not(errno))))?;
         self.session
             .log
             .line(fmt!("program: {} bytes appended to the initrd", src.len));

@@ -64,7 +64,7 @@ pub(crate) fn load(object: &Resource, private_fd: i32, log: &mut Log) -> Result<
     let program = Program::load(&linked, maps, btf, log)?;
     // After verification, so that no user value is folded into it, and before the run.
     if let Some(map) = private.and_then(|index| program.maps().get(index)) {
-        if private_fd >= 0 {
+        if private_fd != -1 {
             map.copy_from_user(private_fd).map_err(|error| {
                 log.refuse(error, fmt!("private data: {}", why_not_copied(error)))
             })?;

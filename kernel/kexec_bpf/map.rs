@@ -22,8 +22,10 @@ use crate::vec::Vec;
 
 /// Maps of an object.
 const MAPS_MAX: usize = 32;
-/// Bytes of a data section, those without bytes in the object included.
+/// Bytes of a data section, those without bytes in the object included, or of a declared map.
 const DATA_MAX: u32 = 16 << 20;
+/// What an entry of a hash takes besides its key and value, in bytes, at most.
+const ENTRY_SIZE: u64 = 96;
 
 const MAP_TYPE_HASH: u32 = 1;
 const MAP_TYPE_ARRAY: u32 = 2;
@@ -65,6 +67,16 @@ pub struct Map<'a> {
     pub(crate) section: usize,
     /// Where its symbol is in `.maps`.
     pub(crate) offset: u64,
+}
+
+impl Map<'_> {
+    /// The bytes that it takes, at most.
+    fn size(&self) -> u64 {
+        ENTRY_SIZE
+            .saturating_add(self.key_size.into())
+            .saturating_add(self.value_size.into())
+            .saturating_mul(self.max_entries.into())
+    }
 }
 
 /// The maps of an object whose `.maps` section has the index `declared`.
@@ -138,6 +150,10 @@ fn read_declared<'a>(
         }
         let map = Definition::read(btf, &btf.unqualified(var.size_or_type)?)?
             .check(|rule| Error::unsupported(rule, var.part.at(0)).named(name.to_bytes()))?;
+        if map.size() > DATA_MAX.into() {
+            let error = Error::too_big("a map is too large", var.part.at(0));
+            return Err(error.named(name.to_bytes()));
+        }
         let map = Map {
             name,
             section,

@@ -22,7 +22,10 @@ use crate::{
         self,
         File, //
     },
-    initrd::Initrd,
+    initrd::{
+        self,
+        Initrd, //
+    },
     log::Printable,
     resource::{
         Resource,
@@ -71,7 +74,12 @@ impl Parts {
             UserPtr::from_addr(args.cmdline as usize),
             args.cmdline_len as usize,
         )
-        .read_all(&mut text, GFP_KERNEL_ACCOUNT)?;
+        .read_all(&mut text, GFP_KERNEL_ACCOUNT)
+        .map_err(|errno| {
+            session
+                .log
+                .refuse(errno, fmt!("caller's command line: it cannot be read"))
+        })?;
         parts.cmdline.append(&text).map_err(|error| {
             let why = cmdline::why_not(error);
             session
@@ -89,7 +97,11 @@ impl Parts {
     /// Hands them to kexec_file, which copies them, unless this is a dry run.
     pub(crate) fn install(self, file: &File, flags: u32, session: &mut Session) -> Result {
         let kernel = self.kernel.ok_or(ECANCELED)?;
-        let initrd = self.initrd.join(&mut session.budget)?;
+        let initrd = self.initrd.join(&mut session.budget).map_err(|errno| {
+            session
+                .log
+                .refuse(errno, fmt!("initrd: {}", initrd::why_not(errno)))
+        })?;
         let cmdline = self.cmdline.into_string()?;
         session.log.line(fmt!(
             "kernel: {} bytes, initrd: {} bytes, command line: '{}'",

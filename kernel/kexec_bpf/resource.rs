@@ -101,6 +101,7 @@ impl Resource {
 }
 
 /// The bytes that a load may still allocate.
+#[derive(Clone)]
 pub(crate) struct Budget(u64);
 
 impl Budget {

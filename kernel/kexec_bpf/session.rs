@@ -2,7 +2,11 @@
 
 //! What all levels of one load share: log, limits, policy.
 
-use kernel::prelude::*;
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
+    prelude::*, //
+};
 
 use crate::{
     digest::{
@@ -19,6 +23,9 @@ use crate::{
     log::Log,
     resource::Budget, //
 };
+
+/// The most files that one load reads: one for each resource of all levels.
+const FILES_MAX: usize = (bindings::KEXEC_BPF_HANDLES_MAX * bindings::KEXEC_BPF_DEPTH_MAX) as usize;
 
 /// One load.
 pub(crate) struct Session {
@@ -63,7 +70,12 @@ impl Session {
             self.log
                 .refuse(errno, fmt!("{what}: {fd} is not an open descriptor"))
         })?;
-        self.taken.push(fd, GFP_KERNEL)?;
+        if self.taken.len() == FILES_MAX {
+            return Err(self
+                .log
+                .refuse(EFBIG, fmt!("{what}: more than {FILES_MAX} files")));
+        }
+        self.taken.push(fd, GFP_KERNEL_ACCOUNT)?;
         Ok(file)
     }
 
@@ -71,10 +83,7 @@ impl Session {
     pub(crate) fn read(&mut self, file: &File, is_image: bool, what: &str) -> Result<VVec<u8>> {
         let refuse = |log: &mut Log, errno, why: &str| log.refuse(errno, fmt!("{what}: {why}"));
         let len = file.len().map_err(|errno| {
-            let why = match errno {
-                EBADF => "the descriptor is not open for reading",
-                _ => "not a regular file",
-            };
+            let why = "not a regular file that is open for reading";
             refuse(&mut self.log, errno, why)
         })?;
         if len == 0 && is_image {
@@ -102,7 +111,8 @@ impl Session {
                 EFBIG | EINVAL => (EIO, "the file cannot be read"),
                 _ => (error, "the file cannot be read"),
             };
-            self.log.refuse(errno, fmt!("{what}: {why}: {}", error.to_errno()))
+            self.log
+                .refuse(errno, fmt!("{what}: {why}: {}", error.to_errno()))
         })
     }
 

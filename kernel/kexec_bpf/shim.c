@@ -185,6 +185,9 @@ const struct bpf_verifier_ops kexec_verifier_ops = {
 	.is_valid_access	= kexec_is_valid_access,
 };
 
+/* One load or test run at a time: this bounds the memory. */
+static DEFINE_MUTEX(kexec_bpf_mutex);
+
 static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 			  union bpf_attr __user *uattr)
 {
@@ -205,13 +208,18 @@ static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 		return -EPERM;
 	if (kattr->test.flags || kattr->test.cpu || kattr->test.batch_size)
 		return -EINVAL;
+	if (kattr->test.ctx_size_in > PAGE_SIZE)
+		return -E2BIG;
 	if (ctx_in) {
 		err = copy_struct_from_user(&run.test, ctx_size, ctx_in, kattr->test.ctx_size_in);
 		if (err)
 			return err;
 	}
 
+	if (mutex_lock_killable(&kexec_bpf_mutex))
+		return -EINTR;
 	err = kexec_bpf_rs_test_run(prog, &run);
+	mutex_unlock(&kexec_bpf_mutex);
 	if (err && err != -ENOSPC)
 		return err;
 
@@ -234,9 +242,6 @@ const struct bpf_prog_ops kexec_prog_ops = {
 /* The system call. */
 
 #define KEXEC_BPF_FLAGS	(KEXEC_BPF_ON_CRASH | KEXEC_BPF_DRY_RUN | KEXEC_BPF_DEBUG)
-
-/* One at a time: this bounds the memory. */
-static DEFINE_MUTEX(kexec_bpf_mutex);
 
 SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, size)
 {
@@ -297,10 +302,8 @@ u32 kexec_bpf_machine(void)
 /* The length of a file that can be read as a whole. */
 ssize_t kexec_bpf_file_size(struct file *file)
 {
-	if (!(file->f_mode & FMODE_READ))
+	if (!(file->f_mode & FMODE_READ) || !S_ISREG(file_inode(file)->i_mode))
 		return -EBADF;
-	if (!S_ISREG(file_inode(file)->i_mode))
-		return -ENOEXEC;
 	return i_size_read(file_inode(file));
 }
 
@@ -399,13 +402,12 @@ int kexec_bpf_map_copy(struct bpf_map *map, int fd)
 	user = __bpf_map_get(f);
 	if (IS_ERR(user) || !(fd_file(f)->f_mode & FMODE_CAN_READ))
 		return -EBADF;
-	if ((u64)user->max_entries * round_up(user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
-		return -EFBIG;
 	if (user->map_type != BPF_MAP_TYPE_ARRAY || map->map_type != BPF_MAP_TYPE_ARRAY ||
-	     user->record || map->record ||
-	    user->key_size != map->key_size || user->value_size != map->value_size ||
+	    user->record || map->record || user->value_size != map->value_size ||
 	    user->max_entries != map->max_entries)
 		return -ELIBBAD;
+	if ((u64)user->max_entries * round_up(user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
+		return -EFBIG;
 
 	for (i = 0; i < map->max_entries; i++) {
 		void *from, *to;

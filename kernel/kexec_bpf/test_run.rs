@@ -19,7 +19,10 @@ use kernel::{
 };
 
 use crate::{
-    ffi::Program,
+    ffi::{
+        self,
+        Program, //
+    },
     image::{
         DEPTH_MAX,
         IMAGE_MAX, //
@@ -28,6 +31,7 @@ use crate::{
     log::Log,
     parts::Parts,
     resource::{
+        Budget,
         Covered,
         Resource,
         EVERYTHING,
@@ -53,7 +57,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         _ => EVERYTHING,
     };
     ctx.flags |= bindings::BPF_KEXEC_CTX_TEST;
-    ctx.machine = crate::ffi::machine();
+    ctx.machine = ffi::machine();
 
     let data_len = u64::from(run.data_in_len);
     let image_len = input
@@ -70,7 +74,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     };
     let mut data =
         UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
-    let mut budget = session();
+    let mut budget = session().budget;
     let image = read(&mut data, image_len, covered, &mut budget)?;
     let initrd = read(&mut data, input.initrd_len, NOTHING, &mut budget)?;
     let cmdline = read(&mut data, input.cmdline_len, NOTHING, &mut budget)?;
@@ -78,10 +82,14 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     let mut left = run.repeat;
     let mut nsecs = 0i64;
     loop {
+        if ffi::killed() {
+            return Err(EINTR);
+        }
         let mut parts = Parts::default();
         parts.initrd.append(initrd.clone())?;
         parts.cmdline.append(cmdline.bytes())?;
         let mut session = session();
+        session.budget = budget.clone();
         let mut level = Level::with_context(ctx, image.clone(), parts, &mut session);
         let start = Instant::<Monotonic>::now();
         let returned = level.run(program);
@@ -99,15 +107,14 @@ fn read(
     data: &mut UserSliceReader,
     len: u64,
     covered: Covered,
-    session: &mut Session,
+    budget: &mut Budget,
 ) -> Result<Resource> {
     if len > IMAGE_MAX {
         return Err(EFBIG);
     }
-    let mut bytes = session.budget.buffer(len)?;
-    let len = len as usize;
-    data.read_raw(bytes.spare_capacity_mut().get_mut(..len).ok_or(EFAULT)?)?;
-    bytes.resize(len, 0, GFP_KERNEL_ACCOUNT)?;
+    let mut bytes = budget.buffer(len)?;
+    bytes.resize(len as usize, 0, GFP_KERNEL_ACCOUNT)?;
+    data.read_slice(&mut bytes)?;
     Resource::new(bytes, covered)
 }
 

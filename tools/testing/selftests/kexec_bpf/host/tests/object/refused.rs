@@ -181,6 +181,12 @@ fn limits() {
     assert_eq!(link(&compile("refused", &maps)).unwrap().maps.len(), 32);
     let maps = ["-DMAPS", "-DBSS=1"];
     refused(&maps, Kind::TooBig, "there are too many maps");
+    let map = |entries: u32| {
+        let number = format!("__uint(max_entries,{entries})");
+        format!("-DMAP=__uint(type,2);{number};__uint(key_size,4);__uint(value_size,4);")
+    };
+    assert!(link(&compile("refused", &[&map(161_319)])).is_ok());
+    refused(&[&map(161_320)], Kind::TooBig, "a map is too large 'map'");
 
     assert!(link(&compile("refused", &["-DFUNCTIONS=255"])).is_ok());
     refused(
