@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Binds nothing, and is content with it. */
+#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+
+SEC("kexec")
+int nothing(struct bpf_kexec_ctx *ctx)
+{
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";
