@@ -31,8 +31,6 @@ use crate::{
 const OBJECT_SECTION: &[u8] = b".bpf";
 /// The largest object, in bytes.
 const OBJECT_MAX: u64 = bindings::KEXEC_BPF_OBJECT_MAX as u64;
-/// The largest image, in bytes.
-pub(crate) const IMAGE_MAX: u64 = 1 << 30;
 /// The most levels of nesting.
 pub(crate) const DEPTH_MAX: u32 = bindings::KEXEC_BPF_DEPTH_MAX;
 

@@ -9,7 +9,7 @@ use kernel::{
 
 use crate::{
     cpio::Archive,
-    image::IMAGE_MAX,
+    pe::IMAGE_MAX,
     resource::{
         Budget,
         Resource,

@@ -17,7 +17,10 @@ use crate::{
     ffi,
     initrd,
     level::Level,
-    pe::Pe,
+    pe::{
+        Pe,
+        IMAGE_MAX, //
+    },
     resource::{
         Resource,
         NOTHING, //
@@ -197,9 +200,10 @@ impl Level<'_> {
         }
         let src = self.range(src)?;
         let want = match (flags & EXACT != 0, out_len) {
-            (true, len) => decompress::Want::Exactly(len),
-            (false, 0) => decompress::Want::AtMost(crate::image::IMAGE_MAX),
-            (false, len) => decompress::Want::AtMost(len.min(crate::image::IMAGE_MAX)),
+            (true, len @ ..=IMAGE_MAX) => decompress::Want::Exactly(len),
+            (true, _) => return Err(self.refuse(EFBIG, fmt!("decompress: more than 1 GiB"))),
+            (false, 0) => decompress::Want::AtMost(IMAGE_MAX),
+            (false, len) => decompress::Want::AtMost(len.min(IMAGE_MAX)),
         };
         let out = decompress::run(src.bytes(), algo, want, &mut self.session.budget)
             .map_err(|error| self.refuse(error.kind.errno(), fmt!("decompress: {error}")))?;

@@ -19,8 +19,8 @@ use crate::{
         self,
         File, //
     },
-    image::IMAGE_MAX,
     log::Log,
+    pe::IMAGE_MAX,
     resource::Budget, //
 };
 

@@ -23,13 +23,11 @@ use crate::{
         self,
         Program, //
     },
-    image::{
-        DEPTH_MAX,
-        IMAGE_MAX, //
-    },
+    image::DEPTH_MAX,
     level::Level,
     log::Log,
     parts::Parts,
+    pe::IMAGE_MAX,
     resource::{
         Budget,
         Covered,
