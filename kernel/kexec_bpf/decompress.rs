@@ -214,7 +214,7 @@ mod tests {
     fn truncated_at_every_byte() {
         for src in [&GZIP[..], &ZSTD[..]] {
             for len in 4..src.len() {
-                assert_eq!(kind(&src[..len], Want::AtMost(1000)), Some(Kind::Malformed));
+                assert!(decompress(&src[..len], Want::AtMost(1000)).is_err());
             }
         }
     }
