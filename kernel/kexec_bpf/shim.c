@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/filter.h>
+#include <linux/ima.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kexec.h>
 #include <linux/kexec_bpf.h>
@@ -331,9 +332,10 @@ int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *dig
 	return is_binary_blacklisted(digest->digest, digest->len) ? -EKEYREVOKED : 0;
 }
 
+/* Whether an image has to be signed, be it for IMA. */
 bool kexec_bpf_enforced(void)
 {
-	return kexec_sig_enforced();
+	return kexec_sig_enforced() || ima_appraise_signature(READING_KEXEC_IMAGE);
 }
 
 int kexec_bpf_sig_policy(int err)
