@@ -21,8 +21,8 @@ struct btf;
 struct file;
 
 /*
- * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a crash kernel,
- * and x86 keeps room for it in any case.
+ * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a
+ * crash kernel, and x86 keeps room for it in any case.
  */
 #define KEXEC_BPF_CMDLINE_ROOM	32
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
@@ -104,7 +104,8 @@ struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec);
 int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool freeze);
 int kexec_bpf_map_copy(struct bpf_map *map, int fd);
 void kexec_bpf_map_put(struct bpf_map *map);
-struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log, u32 *log_len);
+struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log,
+				     u32 *log_len);
 u32 kexec_bpf_prog_run(struct bpf_prog *prog, struct bpf_kexec_ctx *ctx);
 void kexec_bpf_prog_put(struct bpf_prog *prog);
 

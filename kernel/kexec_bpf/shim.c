@@ -394,7 +394,7 @@ int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool free
 	return freeze ? bpf_map_freeze(map) : 0;
 }
 
-/* Copies the user's map, which may change meanwhile, into one of the same shape that no one else has. */
+/* Copies the user's map, which may change meanwhile, into one of its shape that no one else has. */
 int kexec_bpf_map_copy(struct bpf_map *map, int fd)
 {
 	struct bpf_map *user;
@@ -429,7 +429,7 @@ void kexec_bpf_map_put(struct bpf_map *map)
 	bpf_map_put_with_uref(map);
 }
 
-/* The verifier's log goes to @log, which has room for *@log_len bytes; there were *@log_len then. */
+/* The verifier's log goes to @log, with room for *@log_len bytes; there were *@log_len then. */
 struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log,
 				     u32 *log_len)
 {

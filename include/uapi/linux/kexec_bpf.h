@@ -138,7 +138,8 @@ enum bpf_kexec_algo {
  * @nsecs: in: zero; out: duration of one run
  *
  * data_in is the image, the caller's initrd and the caller's command line, one after the other;
- * data_out the final kernel, initrd and command line. With BPF_KEXEC_CTX_SIGNED the image counts as verified.
+ * data_out the final kernel, initrd and command line. With BPF_KEXEC_CTX_SIGNED the image counts
+ * as verified.
  */
 struct bpf_kexec_test {
 	struct bpf_kexec_ctx ctx;
