@@ -82,12 +82,12 @@ impl Resource {
         })
     }
 
-    /// Whether a signature covers each byte.
+    /// Whether a signature covers each byte. Of nothing it covers nothing.
     pub(crate) fn is_verified(&self) -> bool {
-        self.buffer
-            .covered
-            .iter()
-            .any(|covered| covered.start <= self.range.start && self.range.end <= covered.end)
+        let covers = |covered: &Range<usize>| {
+            covered.start <= self.range.start && self.range.end <= covered.end
+        };
+        !self.range.is_empty() && self.buffer.covered.iter().any(covers)
     }
 
     /// What a signature covers of something that was made of all these bytes and nothing else.
@@ -156,6 +156,8 @@ mod tests {
             (3, 3, false),
             (5, 2, false),
             (6, 4, true),
+            (0, 0, false),
+            (6, 0, false),
         ] {
             assert_eq!(whole.piece(offset, len)?.is_verified(), want);
         }

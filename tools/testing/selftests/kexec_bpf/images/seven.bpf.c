@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Binds the image and then refuses it. */
+/* Binds a kernel, and then refuses the image. */
 #include "../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")
 int seven(struct bpf_kexec_ctx *ctx)
 {
-	struct bpf_kexec_range image = { .resource = BPF_KEXEC_IMAGE, .len = ctx->image_len };
+	struct bpf_kexec_range kernel = { .resource = BPF_KEXEC_IMAGE, .len = 8 };
 
-	kexec_bind(ctx, BPF_KEXEC_BIND_KERNEL, &image);
+	kexec_bind(ctx, BPF_KEXEC_BIND_KERNEL, &kernel);
 	return 7;
 }
 

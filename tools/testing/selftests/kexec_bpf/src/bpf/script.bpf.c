@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Does what a test asks for: a list of kfunc calls. Keeps what each one returned. */
+#include <linux/bpf.h>
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
+
+#define STEPS_MAX	512
+#define BUFFER_AT_MAX	0x10000
+#define BUFFER_LEN_MAX	(KEXEC_BPF_GET_MAX + 1)
+
+enum kfunc {
+	CARRIER		= 0,
+	CARRIER_NULL	= 1,	/* without a buffer */
+	DECOMPRESS	= 2,
+	INITRD_APPEND	= 3,
+	INITRD_WRAP	= 4,
+	CMDLINE_APPEND	= 5,
+	READ_FD		= 6,
+};
+
+struct step {
+	__u32 kfunc;
+	__u32 unused;
+	__u32 buffer_at;
+	__u32 buffer_len;
+	struct bpf_kexec_range range;
+	__u64 args[3];			/* those that are left, in their order */
+};
+
+struct result {
+	__s64 returned;
+	struct bpf_kexec_range range;
+};
+
+struct script {
+	__u32 steps;
+	__s32 returned;			/* by the program */
+};
+
+struct buffer {
+	__u8 bytes[BUFFER_AT_MAX + BUFFER_LEN_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct script);
+} script SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, STEPS_MAX);
+	__type(key, __u32);
+	__type(value, struct step);
+} steps SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, STEPS_MAX);
+	__type(key, __u32);
+	__type(value, struct result);
+} results SEC(".maps");
+
+/* The buffers of all calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct buffer);
+} buffer SEC(".maps");
+
+struct state {
+	struct bpf_kexec_ctx *ctx;
+};
+
+static int take_step(__u32 i, struct state *state)
+{
+	struct bpf_kexec_ctx *ctx = state->ctx;
+	struct bpf_kexec_range range;
+	struct result *result;
+	struct buffer *memory;
+	struct step *step;
+	__u32 zero = 0, at, len;
+	__s64 ret = -1;
+	void *buf;
+
+	step = bpf_map_lookup_elem(&steps, &i);
+	result = bpf_map_lookup_elem(&results, &i);
+	memory = bpf_map_lookup_elem(&buffer, &zero);
+	if (!step || !result || !memory)
+		return 1;
+	at = step->buffer_at;
+	len = step->buffer_len;
+	if (at > BUFFER_AT_MAX || len > BUFFER_LEN_MAX)
+		return 1;
+	buf = memory->bytes + at;
+	range = step->range;
+
+	switch (step->kfunc) {
+	case CARRIER:
+		ret = bpf_kexec_carrier(ctx, step->args[0], &range, buf, len);
+		break;
+	case CARRIER_NULL:
+		ret = bpf_kexec_carrier(ctx, step->args[0], &range, NULL, 0);
+		break;
+	case DECOMPRESS:
+		ret = bpf_kexec_decompress(ctx, &range, step->args[0], step->args[1],
+					   step->args[2]);
+		break;
+	case INITRD_APPEND:
+		ret = bpf_kexec_initrd_append(ctx, &range, NULL, 0, step->args[0]);
+		break;
+	case INITRD_WRAP:
+		ret = bpf_kexec_initrd_append(ctx, &range, buf, len, step->args[0]);
+		break;
+	case CMDLINE_APPEND:
+		ret = bpf_kexec_cmdline_append(ctx, buf, len, step->args[0]);
+		break;
+	case READ_FD:
+		ret = bpf_kexec_read_fd(ctx, step->args[0], step->args[1]);
+		break;
+	}
+	result->returned = ret;
+	result->range = range;
+	return 0;
+}
+
+SEC("kexec")
+int run(struct bpf_kexec_ctx *ctx)
+{
+	struct state state = { .ctx = ctx };
+	struct script *todo;
+	__u32 zero = 0;
+
+	todo = bpf_map_lookup_elem(&script, &zero);
+	if (!todo)
+		return -1;
+	bpf_loop(todo->steps, take_step, &state, 0);
+	return todo->returned;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `bpf_kexec_cmdline_append()`
+
+use crate::harness::{equal, Context, Result};
+use crate::object::{test_run, Input};
+use crate::script::{bind_cmdline, cmdline_append, get, Script};
+use crate::uapi::{range, CMDLINE, CMDLINE_MAX, IMAGE};
+
+tests![
+    spaces,
+    after_the_callers,
+    after_a_bound_one,
+    the_limit,
+    beyond_the_limit,
+    refused_bytes,
+    reserved,
+    the_callers_own,
+];
+
+const EINVAL: i64 = -libc::EINVAL as i64;
+const ELIBBAD: i64 = -libc::ELIBBAD as i64;
+const EFBIG: i64 = -libc::EFBIG as i64;
+
+fn spaces() -> Result {
+    let script = Script::load()?;
+    for (texts, want) in [
+        (&["a"][..], "a"),
+        (&["a", "b"], "a b"),
+        (&["", "a", "", "b", ""], "a b"),
+        (&[""], ""),
+        (&[" ", "a "], "  a "),
+        (&["tab\there", "\u{e4}\x7f"], "tab\there \u{e4}\x7f"),
+    ] {
+        let steps: Vec<_> = texts
+            .iter()
+            .map(|text| (cmdline_append(text.as_bytes(), 0), 0))
+            .collect();
+        let output = script.check(&Input::default(), &steps)?.output;
+        equal(format!("{texts:?}"), &output.cmdline[..], want.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn after_the_callers() -> Result {
+    let input = Input {
+        cmdline: b"caller's",
+        ..Input::default()
+    };
+    let steps = [
+        (cmdline_append(b"program's", 0), 0),
+        (get(range(CMDLINE, 0, 18)), 18),
+    ];
+    let run = Script::load()?.check(&input, &steps)?;
+    equal(
+        "command line",
+        &run.output.cmdline[..],
+        b"caller's program's",
+    )?;
+    equal(
+        "as GET gives it",
+        &run.done[1].buffer[..],
+        b"caller's program's",
+    )
+}
+
+fn after_a_bound_one() -> Result {
+    let input = Input {
+        image: b"image's",
+        cmdline: b"caller's",
+        ..Input::default()
+    };
+    let bind = bind_cmdline(range(IMAGE, 0, 7));
+    let steps = [(bind, 0), (cmdline_append(b"more", 0), 0)];
+    let run = Script::load()?.check(&input, &steps)?;
+    equal("command line", &run.output.cmdline[..], b"image's more")
+}
+
+fn the_limit() -> Result {
+    let script = Script::load()?;
+    let whole = [b'x'; CMDLINE_MAX];
+    let most = &[(cmdline_append(&whole, 0), 0), (cmdline_append(b"", 0), 0)];
+    let output = script.check(&Input::default(), most)?.output;
+    equal("length", output.cmdline.len(), CMDLINE_MAX)?;
+
+    let in_two = &[
+        (cmdline_append(&whole[..CMDLINE_MAX - 2], 0), 0),
+        (cmdline_append(b"y", 0), 0),
+    ];
+    let output = script.check(&Input::default(), in_two)?.output;
+    equal("length", output.cmdline.len(), CMDLINE_MAX)
+}
+
+fn beyond_the_limit() -> Result {
+    let script = Script::load()?;
+    let whole = [b'x'; CMDLINE_MAX + 1];
+    script.check_until(
+        &Input::default(),
+        &[(cmdline_append(&whole, 0), EFBIG)],
+        libc::EFBIG,
+    )?;
+    // The space counts.
+    let in_two = &[
+        (cmdline_append(&whole[..CMDLINE_MAX - 1], 0), 0),
+        (cmdline_append(b"y", 0), EFBIG),
+    ];
+    script.check_until(&Input::default(), in_two, libc::EFBIG)?;
+    Ok(())
+}
+
+fn refused_bytes() -> Result {
+    let texts = [&b"\0"[..], b"\n", b"a\0", b"a\nb", b"\na"];
+    let mut steps = vec![(cmdline_append(b"before", 0), 0)];
+    steps.extend(texts.map(|text| (cmdline_append(text, 0), ELIBBAD)));
+    let output = Script::load()?.check(&Input::default(), &steps)?.output;
+    equal("command line", &output.cmdline[..], b"before")
+}
+
+fn reserved() -> Result {
+    let steps = [1, 1 << 63].map(|flags| (cmdline_append(b"text", flags), EINVAL));
+    Script::load()?.check(&Input::default(), &steps)?;
+    Ok(())
+}
+
+/// What a caller passes has to keep the same rules.
+fn the_callers_own() -> Result {
+    let script = Script::load()?;
+    let long = [b'x'; CMDLINE_MAX + 1];
+    for (cmdline, errno) in [
+        (&long[..CMDLINE_MAX], 0),
+        (&long, libc::EFBIG),
+        (b"a\0", libc::ELIBBAD),
+        (b"\n", libc::ELIBBAD),
+    ] {
+        let input = Input {
+            cmdline,
+            ..Input::default()
+        };
+        let output = test_run(script.object().program(), &input);
+        equal("errno", output.errno, errno).context(format!("{} bytes", cmdline.len()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs tests and says what came of them: KTAP version 1, and the exit status of kselftest.
+
+use std::fmt::{Debug, Display};
+use std::process::ExitCode;
+
+const KSFT_FAIL: u8 = 1;
+const KSFT_SKIP: u8 = 4;
+
+/// A test.
+#[derive(Clone, Copy)]
+pub struct Test {
+    /// Its name, `module::function`.
+    pub name: &'static str,
+    /// What it does.
+    pub run: fn() -> Result,
+}
+
+/// Why a test did not pass.
+pub enum Failure {
+    /// It failed.
+    Failed(String),
+    /// This machine cannot run it.
+    Skipped(String),
+}
+
+/// What a test returns.
+pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+/// A failure, unless it is said to be a skip.
+impl<E: Display> From<E> for Failure {
+    fn from(why: E) -> Self {
+        Self::Failed(why.to_string())
+    }
+}
+
+/// Skips the test.
+pub fn skip<T>(why: impl Into<String>) -> Result<T> {
+    Err(Failure::Skipped(why.into()))
+}
+
+/// Puts `what` before the reason of a failure.
+pub trait Context<T> {
+    /// Puts `what` before the reason of a failure.
+    fn context(self, what: impl Display) -> Result<T>;
+}
+
+impl<T, E: Into<Failure>> Context<T> for Result<T, E> {
+    fn context(self, what: impl Display) -> Result<T> {
+        self.map_err(|error| match error.into() {
+            Failure::Failed(why) => Failure::Failed(format!("{what}: {why}")),
+            skipped => skipped,
+        })
+    }
+}
+
+/// Fails unless `got` is what it should be.
+pub fn equal<T: PartialEq + Debug>(what: impl Display, got: T, want: T) -> Result {
+    if got == want {
+        return Ok(());
+    }
+    Err(format!("{what}: {got:?} instead of {want:?}").into())
+}
+
+/// Makes the table of the tests of a module.
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => {
+        pub const TESTS: &[$crate::harness::Test] = &[
+            $($crate::harness::Test {
+                name: concat!(module_path!(), "::", stringify!($test)),
+                run: $test,
+            }),*
+        ];
+    };
+}
+
+/// Says that no test can be run.
+pub fn skip_all(why: &str) -> ExitCode {
+    println!("KTAP version 1\n1..0 # SKIP {why}");
+    KSFT_SKIP.into()
+}
+
+/// Runs the tests whose names contain `name`.
+pub fn run(tests: &[Test], name: &str) -> ExitCode {
+    let short = |test: &Test| {
+        test.name
+            .split_once("::")
+            .map_or(test.name, |(_, name)| name)
+    };
+    let tests: Vec<_> = tests
+        .iter()
+        .filter(|test| short(test).contains(name))
+        .collect();
+    let (mut failed, mut skipped) = (0, 0);
+    println!("KTAP version 1\n1..{}", tests.len());
+    for (number, test) in (1..).zip(&tests) {
+        let name = short(test);
+        match (test.run)() {
+            Ok(()) => println!("ok {number} {name}"),
+            Err(Failure::Skipped(why)) => {
+                skipped += 1;
+                println!("ok {number} {name} # SKIP {why}");
+            }
+            Err(Failure::Failed(why)) => {
+                failed += 1;
+                for line in why.lines() {
+                    println!("# {line}");
+                }
+                println!("not ok {number} {name}");
+            }
+        }
+    }
+    let passed = tests.len() - failed - skipped;
+    println!("# Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0");
+    match (failed, passed) {
+        (0, 1..) => ExitCode::SUCCESS,
+        (0, 0) => KSFT_SKIP.into(),
+        _ => KSFT_FAIL.into(),
+    }
+}

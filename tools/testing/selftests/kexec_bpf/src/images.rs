@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The programs of tools/kexec_bpf on images that are made here.
+
+use std::io::Write;
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
+use crate::harness::{equal, Context, Result};
+use crate::object::{test_run, Input, Object, Output};
+use crate::pe;
+use crate::uapi::{CRASH, ENFORCED, SIGNED};
+
+tests![
+    uki_parts,
+    uki_policy,
+    uki_microcode,
+    uki_without_kernel,
+    uki_that_is_none,
+    uki_unsigned,
+    zboot_gzip,
+    zboot_zstd,
+    zboot_takes_the_callers,
+    zboot_damaged,
+    zboot_unsigned,
+];
+
+const ELIBBAD: i32 = -libc::ELIBBAD;
+
+/// `enum kexec_refusal`
+const MALFORMED: i32 = 1;
+const NO_KERNEL: i32 = 3;
+const INITRD: i32 = 4;
+const CMDLINE: i32 = 5;
+const ALGORITHM: i32 = 7;
+
+fn uki() -> Result<Object> {
+    Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/uki.o")))
+}
+
+fn zboot() -> Result<Object> {
+    Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/zboot.o")))
+}
+
+fn run(object: &Object, input: &Input<'_>) -> Output {
+    test_run(object.program(), input)
+}
+
+/// Fails unless the parts are these.
+fn parts(output: &Output, kernel: &[u8], initrd: &[u8], cmdline: &[u8]) -> Result {
+    equal("errno", output.errno, 0)?;
+    equal("what the program returns", output.returned, 0)?;
+    equal("kernel", &output.kernel[..], kernel)?;
+    equal("initrd", &output.initrd[..], initrd)?;
+    equal("command line", &output.cmdline[..], cmdline)
+}
+
+fn uki_parts() -> Result {
+    let object = uki()?;
+    let image = pe::image(&[
+        (".osrel", b"ID=test"),
+        (".cmdline", b" root=/dev/vda\tquiet \n\0"),
+        (".initrd", b"an initrd"),
+        (".linux", b"a kernel of odd length"),
+        (".linux", b"a second one"),
+        (".profile", b"TITLE=other"),
+        (".initrd", b"of another profile"),
+    ]);
+    for flags in [0, SIGNED, SIGNED | ENFORCED, SIGNED | ENFORCED | CRASH] {
+        let input = Input {
+            image: &image,
+            flags,
+            repeat: 2,
+            ..Input::default()
+        };
+        let output = run(&object, &input);
+        parts(
+            &output,
+            b"a kernel of odd length",
+            b"an initrd",
+            b"root=/dev/vda quiet",
+        )?;
+    }
+    Ok(())
+}
+
+/// Who wins where both image and caller have something.
+fn uki_policy() -> Result {
+    let object = uki()?;
+    let choices = [false, true];
+    let of = |has: bool, what: &'static [u8]| if has { what } else { b"" };
+    for case in 0..32 {
+        let [enforced, initrd, cmdline, own_initrd, own_cmdline] =
+            [0, 1, 2, 3, 4].map(|bit| choices[(case >> bit) & 1]);
+        let mut sections = vec![(".linux", &b"a kernel"[..])];
+        if own_initrd {
+            sections.push((".initrd", b"image's"));
+        }
+        if own_cmdline {
+            sections.push((".cmdline", b"image's"));
+        }
+        let image = pe::image(&sections);
+        let input = Input {
+            image: &image,
+            initrd: of(initrd, b"caller's"),
+            cmdline: of(cmdline, b"caller's"),
+            flags: if enforced { SIGNED | ENFORCED } else { 0 },
+            ..Input::default()
+        };
+        let output = run(&object, &input);
+        let what = format!(
+            "enforced {enforced}, caller's {initrd} {cmdline}, image's {own_initrd} {own_cmdline}"
+        );
+        let refused = |given: bool, own: bool| enforced && given && own;
+        let returned = match () {
+            () if refused(initrd, own_initrd) => INITRD,
+            () if refused(cmdline, own_cmdline) => CMDLINE,
+            () => 0,
+        };
+        equal(format!("{what}: returned"), output.returned, returned)?;
+        if returned == 0 {
+            let one = |given, own| {
+                if given {
+                    of(given, b"caller's")
+                } else {
+                    of(own, b"image's")
+                }
+            };
+            let (initrd, cmdline) = (one(initrd, own_initrd), one(cmdline, own_cmdline));
+            parts(&output, b"a kernel", initrd, cmdline).context(what)?;
+        }
+    }
+    Ok(())
+}
+
+fn uki_microcode() -> Result {
+    let object = uki()?;
+    for (initrd, want) in [(&b"initrd"[..], &b"ucode\0\0\0initrd"[..]), (b"", b"ucode")] {
+        let image = pe::image(&[
+            (".linux", b"a kernel"),
+            (".initrd", initrd),
+            (".ucode", b"ucode"),
+        ]);
+        let input = Input {
+            image: &image,
+            ..Input::default()
+        };
+        parts(&run(&object, &input), b"a kernel", want, b"")?;
+    }
+    Ok(())
+}
+
+fn returned(object: &Object, image: &[u8], want: i32) -> Result {
+    let input = Input {
+        image,
+        ..Input::default()
+    };
+    let output = run(object, &input);
+    equal("errno", output.errno, 0)?;
+    equal("what the program returns", output.returned, want)?;
+    equal("kernel", output.kernel.len(), 0)
+}
+
+fn uki_without_kernel() -> Result {
+    let object = uki()?;
+    returned(&object, &pe::image(&[(".initrd", b"initrd")]), NO_KERNEL)?;
+    returned(&object, &pe::image(&[(".linux", b"")]), NO_KERNEL)
+}
+
+fn uki_that_is_none() -> Result {
+    let object = uki()?;
+    let image = pe::image(&[(".linux", b"a kernel")]);
+    // Each length that ends in the headers.
+    for len in 0..0x80 + 24 {
+        returned(&object, &image[..len], -libc::ERANGE).context(format!("{len} bytes"))?;
+    }
+    let mut other = image.clone();
+    other[0x80] = b'p';
+    returned(&object, &other, MALFORMED)?;
+    let mut far = image;
+    far[0x3c..0x40].fill(0xff);
+    returned(&object, &far, -libc::ERANGE)
+}
+
+fn uki_unsigned() -> Result {
+    let image = pe::image(&[(".linux", b"a kernel")]);
+    let input = Input {
+        image: &image,
+        flags: ENFORCED,
+        ..Input::default()
+    };
+    equal("errno", run(&uki()?, &input).errno, libc::EACCES)
+}
+
+/// A zboot image: a header, other bytes, the payload, and what follows.
+fn zboot_image(payload: &[u8], compression: &[u8; 4], tail: &[u8]) -> Vec<u8> {
+    let at = 0x200u32;
+    let mut image = vec![0; at as usize];
+    image[..8].copy_from_slice(b"MZ\0\0zimg");
+    image[8..12].copy_from_slice(&at.to_le_bytes());
+    image[12..16].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    image[24..28].copy_from_slice(compression);
+    image.extend(payload);
+    image.extend(tail);
+    image
+}
+
+const KERNEL: &[u8] = b"a kernel a kernel a kernel a kernel";
+
+fn gzip_image() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(KERNEL).expect("memory takes it");
+    zboot_image(&encoder.finish().expect("memory takes it"), b"gzip", b"")
+}
+
+fn zstd_image() -> Vec<u8> {
+    let mut payload = Vec::with_capacity(1000);
+    zstd_safe::compress(&mut payload, KERNEL, 19).expect("there is room");
+    zboot_image(&payload, b"zstd", &(KERNEL.len() as u32).to_le_bytes())
+}
+
+fn zboot_gzip() -> Result {
+    let image = gzip_image();
+    let input = Input {
+        image: &image,
+        flags: SIGNED | ENFORCED,
+        ..Input::default()
+    };
+    parts(&run(&zboot()?, &input), KERNEL, b"", b"")
+}
+
+fn zboot_zstd() -> Result {
+    let image = zstd_image();
+    let input = Input {
+        image: &image,
+        flags: SIGNED | ENFORCED,
+        ..Input::default()
+    };
+    parts(&run(&zboot()?, &input), KERNEL, b"", b"")
+}
+
+fn zboot_takes_the_callers() -> Result {
+    let image = gzip_image();
+    let input = Input {
+        image: &image,
+        initrd: b"an initrd",
+        cmdline: b"a command line",
+        flags: SIGNED | ENFORCED,
+        ..Input::default()
+    };
+    parts(
+        &run(&zboot()?, &input),
+        KERNEL,
+        b"an initrd",
+        b"a command line",
+    )
+}
+
+fn zboot_damaged() -> Result {
+    let object = zboot()?;
+    for (image, size_at) in [(gzip_image(), None), (zstd_image(), Some(4))] {
+        for len in 0..image.len() {
+            let returned = run(
+                &object,
+                &Input {
+                    image: &image[..len],
+                    ..Input::default()
+                },
+            );
+            equal(format!("errno of {len} bytes"), returned.errno, 0)?;
+            equal(format!("{len} bytes"), returned.returned, MALFORMED)?;
+        }
+        // The length of the kernel, which is last.
+        for change in [1, 0xff] {
+            let mut image = image.clone();
+            let at = image.len() - size_at.unwrap_or(4);
+            image[at] ^= change;
+            returned(&object, &image, ELIBBAD)?;
+        }
+    }
+    returned(&object, &zboot_image(&[0; 100], b"lzma", b""), ALGORITHM)?;
+    returned(&object, &zboot_image(b"123", b"gzip", b""), MALFORMED)
+}
+
+fn zboot_unsigned() -> Result {
+    let image = gzip_image();
+    let input = Input {
+        image: &image,
+        flags: ENFORCED,
+        ..Input::default()
+    };
+    equal("errno", run(&zboot()?, &input).errno, libc::EACCES)
+}

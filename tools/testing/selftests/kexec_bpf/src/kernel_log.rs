@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel printed meanwhile.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+
+use crate::harness::Result;
+
+tests![no_splats];
+
+/// What is in the first line of a report that something is wrong with the kernel.
+const SPLATS: [&str; 8] = [
+    "BUG: ",
+    "WARNING: ",
+    "INFO: task ",
+    "Oops: ",
+    "UBSAN: ",
+    "general protection fault",
+    "rust_kernel: panicked",
+    "memory leaks",
+];
+
+fn no_splats() -> Result {
+    let mut log = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/kmsg")?;
+    let mut record = [0; 8192];
+    let mut found = String::new();
+    // A record a read; at the end there would be a wait.
+    while let Ok(len) = log.read(&mut record) {
+        let line = String::from_utf8_lossy(&record[..len]);
+        if SPLATS.iter().any(|splat| line.contains(splat)) {
+            found.push_str(&line);
+        }
+    }
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(found.into()),
+    }
+}

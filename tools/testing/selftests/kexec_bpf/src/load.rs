@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `kexec_bpf_load(2)` as a user space process sees it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::OnceLock;
+use std::thread;
+
+use crate::harness::{equal, skip, Context, Result};
+use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD};
+
+static IMAGES: OnceLock<PathBuf> = OnceLock::new();
+
+/// Says where the images are.
+pub fn set_images(path: PathBuf) {
+    IMAGES.get_or_init(|| path);
+}
+
+/// Whether the kernel does not know the system call.
+pub fn is_unknown() -> bool {
+    syscall(std::ptr::null::<Args>(), 0) == libc::ENOSYS
+}
+
+/// The bytes of an image.
+pub fn image(name: &str) -> Result<Vec<u8>> {
+    let path = IMAGES
+        .get()
+        .expect("it was said")
+        .join(format!("{name}.efi"));
+    match fs::read(&path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            skip(format!("there is no {}", path.display()))
+        }
+        Err(error) => Err(error).context(path.display()),
+    }
+}
+
+/// A file with these bytes, open for reading.
+pub fn file(bytes: &[u8]) -> Result<File> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("kexec_bpf_test.{number}"));
+    fs::write(&path, bytes).context(path.display())?;
+    let file = File::open(&path).context(path.display())?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// The lockdown level.
+pub fn lockdown() -> String {
+    let levels = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+    let level = levels.split(['[', ']']).nth(1);
+    level.unwrap_or("none").into()
+}
+
+/// Whether images have to be signed.
+pub fn enforced() -> bool {
+    lockdown() != "none"
+}
+
+/// Whether a kernel is loaded.
+pub fn loaded() -> Result<bool> {
+    Ok(fs::read_to_string("/sys/kernel/kexec_loaded")?.trim() == "1")
+}
+
+/// Drops the kernel that is loaded.
+pub fn unload() -> Result {
+    const KEXEC_FILE_UNLOAD: libc::c_ulong = 1;
+    let none = std::ptr::null::<libc::c_char>();
+    // SAFETY: With this flag the kernel looks at no other argument.
+    match unsafe {
+        libc::syscall(
+            libc::SYS_kexec_file_load,
+            -1,
+            -1,
+            0,
+            none,
+            KEXEC_FILE_UNLOAD,
+        )
+    } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error().into()),
+    }
+}
+
+/// Arguments of a load.
+#[derive(Clone)]
+pub struct Load<'a> {
+    pub flags: u32,
+    pub image: RawFd,
+    pub initrd: RawFd,
+    pub map: RawFd,
+    pub cmdline: &'a [u8],
+    /// Room for the log.
+    pub log_size: usize,
+}
+
+impl Default for Load<'_> {
+    fn default() -> Self {
+        Self {
+            flags: DRY_RUN,
+            image: -1,
+            initrd: -1,
+            map: -1,
+            cmdline: b"",
+            log_size: 1 << 16,
+        }
+    }
+}
+
+/// What came of a load.
+pub struct Loaded {
+    /// Or 0.
+    pub errno: i32,
+    /// The lines of the log.
+    pub log: Vec<String>,
+}
+
+impl Load<'_> {
+    /// A dry run of one file and nothing else.
+    pub fn dry(image: &File) -> Self {
+        Self {
+            image: image.as_raw_fd(),
+            ..Self::default()
+        }
+    }
+
+    /// Makes the system call.
+    pub fn run(&self) -> Loaded {
+        let mut log = vec![0; self.log_size];
+        let errno = self.run_with(&mut log);
+        let end = log.iter().position(|&byte| byte == 0).unwrap_or(log.len());
+        let log = String::from_utf8_lossy(&log[..end]);
+        Loaded {
+            errno,
+            log: log.lines().map(Into::into).collect(),
+        }
+    }
+
+    /// Makes the system call with this buffer for the log. Returns the errno, or 0.
+    pub fn run_with(&self, log: &mut [u8]) -> i32 {
+        let args = Args {
+            flags: self.flags,
+            image_fd: self.image,
+            initrd_fd: self.initrd,
+            map_fd: self.map,
+            cmdline: self.cmdline.as_ptr() as u64,
+            cmdline_len: self.cmdline.len() as u64,
+            log_buf: log.as_mut_ptr() as u64,
+            log_size: log.len() as u64,
+        };
+        syscall(&args, ARGS_SIZE_VER0)
+    }
+}
+
+/// Makes the system call. Returns the errno, or 0.
+pub fn syscall<T>(args: *const T, size: usize) -> i32 {
+    // SAFETY: The kernel checks addresses; what it writes to is a log that the caller owns.
+    match unsafe { libc::syscall(SYS_KEXEC_BPF_LOAD, args, size) } {
+        0 => 0,
+        _ => io::Error::last_os_error()
+            .raw_os_error()
+            .unwrap_or_default(),
+    }
+}
+
+impl Loaded {
+    /// Fails unless the errno is this one and the log has just these lines. A `*` at the end of a
+    /// line stands for any text.
+    pub fn check(&self, errno: i32, lines: &[&str]) -> Result {
+        let fits = |line: &str, pattern: &str| match pattern.strip_suffix('*') {
+            Some(start) => line.starts_with(start),
+            None => line == pattern,
+        };
+        let same = self.log.len() == lines.len()
+            && self
+                .log
+                .iter()
+                .zip(lines)
+                .all(|(line, pattern)| fits(line, pattern));
+        if same && self.errno == errno {
+            return Ok(());
+        }
+        let Self { errno: got, log } = self;
+        Err(format!(
+            "errno {got}, log:\n  {}\ninstead of {errno}, log:\n  {}",
+            log.join("\n  "),
+            lines.join("\n  ")
+        )
+        .into())
+    }
+
+    /// Fails unless the load was refused with this errno, and its log ends with the reason. Nothing has
+    /// to be left of it, and the next good image has to be accepted.
+    pub fn refused(&self, errno: i32, why: &str) -> Result {
+        let end = self.log.len().saturating_sub(2);
+        Self {
+            errno: self.errno,
+            log: self.log[end..].to_vec(),
+        }
+        .check(
+            errno,
+            &[&format!("refused: {why}"), &format!("not loaded: -{errno}")],
+        )?;
+        equal("a kernel is loaded", loaded()?, false)?;
+        let good = Load::dry(&file(&image("small")?)?).run();
+        equal("errno of the next load", good.errno, 0).context(good.log.join("\n"))
+    }
+}
+
+/// Runs `body` in a thread that has not the capability to load kernels.
+pub fn without_sys_boot<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    const CAP_SYS_BOOT: u32 = 22;
+    const VERSION_3: u32 = 0x2008_0522;
+
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut header = [VERSION_3, 0];
+            // Effective, permitted and inheritable: the lower 32, then the others.
+            let mut sets = [0u32; 6];
+            // SAFETY: Header and sets are as the version wants them.
+            unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+            sets[0] &= !(1 << CAP_SYS_BOOT);
+            // SAFETY: As above. It is about this thread alone.
+            match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) } {
+                0 => body(),
+                _ => Err(io::Error::last_os_error().into()),
+            }
+        });
+        thread.join().expect("it does not panic")
+    })
+}
+
+/// What the BPF subsystem has a number for: `BPF_PROG_GET_NEXT_ID` and its like.
+pub fn bpf_ids() -> [Vec<u32>; 3] {
+    type Next = unsafe extern "C" fn(u32, *mut u32) -> i32;
+    let kinds: [Next; 3] = [
+        libbpf_sys::bpf_prog_get_next_id,
+        libbpf_sys::bpf_map_get_next_id,
+        libbpf_sys::bpf_btf_get_next_id,
+    ];
+    kinds.map(|next| {
+        let (mut ids, mut id) = (Vec::new(), 0);
+        // SAFETY: `id` is there for the call to write to.
+        while unsafe { next(id, &mut id) } == 0 {
+            ids.push(id);
+        }
+        ids
+    })
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests of `kexec_bpf_load(2)` and of `BPF_PROG_TYPE_KEXEC`, by a kernel that has them.
+
+#[macro_use]
+mod harness;
+mod load;
+mod object;
+mod pe;
+mod script;
+mod uapi;
+
+mod accepted;
+mod carrier;
+mod cmdline;
+mod context;
+mod decompress;
+mod files;
+mod images;
+mod initrd;
+mod kernel_log;
+mod private;
+mod provenance;
+mod refused;
+mod verifier;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [NAME]
+Runs the tests whose names contain NAME. DIR has the images (default /files).";
+
+/// The tests in their order. What lasts until the machine ends is last.
+const TESTS: [&[harness::Test]; 13] = [
+    context::TESTS,
+    carrier::TESTS,
+    decompress::TESTS,
+    initrd::TESTS,
+    cmdline::TESTS,
+    files::TESTS,
+    provenance::TESTS,
+    images::TESTS,
+    verifier::TESTS,
+    accepted::TESTS,
+    private::TESTS,
+    refused::TESTS,
+    kernel_log::TESTS,
+];
+
+fn main() -> ExitCode {
+    let mut images = PathBuf::from("/files");
+    let mut name = String::new();
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match (argument.as_str(), arguments.len()) {
+            ("--images", 1..) => images = arguments.next().unwrap_or_default().into(),
+            (word, 0) if !word.starts_with('-') => name = argument,
+            _ => {
+                eprintln!("{USAGE}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    if load::is_unknown() {
+        return harness::skip_all("the kernel has no kexec_bpf_load(2)");
+    }
+    load::set_images(images);
+    harness::run(&TESTS.concat(), &name)
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF objects that user space loads, and `BPF_PROG_TEST_RUN`.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::ptr;
+use std::sync::{Mutex, Once};
+
+use libbpf_rs::{MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
+
+use crate::harness::Result;
+use crate::uapi::{Test, BPF_PROG_TYPE_KEXEC};
+
+const BPF_F_SLEEPABLE: u32 = 1 << 4;
+
+/// What libbpf says, the verifier's log included.
+static MESSAGES: Mutex<String> = Mutex::new(String::new());
+
+/// What libbpf said since this was asked last.
+pub fn messages() -> String {
+    std::mem::take(&mut *MESSAGES.lock().unwrap())
+}
+
+/// Opens an object.
+pub fn open(bytes: &[u8]) -> Result<OpenObject> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        libbpf_rs::set_print(Some((PrintLevel::Warn, |_, message| {
+            MESSAGES.lock().unwrap().push_str(&message)
+        })));
+        // The bundled libbpf does not know the type.
+        // SAFETY: The name is a string that ends with a NUL, and no options are fine.
+        unsafe {
+            libbpf_sys::libbpf_register_prog_handler(
+                c"kexec".as_ptr(),
+                BPF_PROG_TYPE_KEXEC,
+                0,
+                ptr::null(),
+            )
+        };
+    });
+    messages();
+    let mut object = ObjectBuilder::default().open_memory(bytes)?;
+    for mut program in object.progs_mut() {
+        if program.section() == "kexec" || program.section() == "?kexec" {
+            program.set_flags(BPF_F_SLEEPABLE);
+        }
+    }
+    Ok(object)
+}
+
+/// A loaded object.
+pub struct Object(libbpf_rs::Object);
+
+impl Object {
+    /// Loads what was opened. A failure is what libbpf said.
+    pub fn load(open: OpenObject) -> Result<Self> {
+        match open.load() {
+            Ok(object) => Ok(Self(object)),
+            Err(error) => Err(format!("{error}\n{}", messages()).into()),
+        }
+    }
+
+    /// Opens and loads.
+    pub fn new(bytes: &[u8]) -> Result<Self> {
+        Self::load(open(bytes)?)
+    }
+
+    /// The descriptor of its first program that is loaded.
+    pub fn program(&self) -> BorrowedFd<'_> {
+        let program = self.0.progs_mut().find(|program| program.autoload());
+        let fd = program.expect("each object has one").as_fd().as_raw_fd();
+        // SAFETY: The object keeps it open.
+        unsafe { BorrowedFd::borrow_raw(fd) }
+    }
+
+    /// Reads an element of an array.
+    pub fn get(&self, map: &str, index: u32) -> Result<Vec<u8>> {
+        let value = self.map(map)?.lookup(&index.to_ne_bytes(), MapFlags::ANY)?;
+        Ok(value.ok_or("no such element")?)
+    }
+
+    /// Writes an element of an array.
+    pub fn set(&self, map: &str, index: u32, value: &[u8]) -> Result {
+        Ok(self
+            .map(map)?
+            .update(&index.to_ne_bytes(), value, MapFlags::ANY)?)
+    }
+
+    fn map(&self, name: &str) -> Result<libbpf_rs::Map<'_>> {
+        let map = self.0.maps().find(|map| map.name() == name);
+        Ok(map.ok_or_else(|| format!("no map {name}"))?)
+    }
+}
+
+/// What a program is tested with.
+#[derive(Clone, Default)]
+pub struct Input<'a> {
+    pub image: &'a [u8],
+    pub initrd: &'a [u8],
+    pub cmdline: &'a [u8],
+    /// `SIGNED`, `ENFORCED` and `CRASH`.
+    pub flags: u32,
+    pub depth: u32,
+    /// Bytes of room for the output; as many as there are if none are said.
+    pub room: Option<usize>,
+    pub repeat: u32,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Output {
+    /// Of `bpf(2)`, or 0.
+    pub errno: i32,
+    /// By the program.
+    pub returned: i32,
+    /// The length of the output, in full.
+    pub len: usize,
+    pub test: Test,
+    pub kernel: Vec<u8>,
+    pub initrd: Vec<u8>,
+    pub cmdline: Vec<u8>,
+}
+
+/// Room for the output where nothing is said about it.
+const ROOM: usize = 8 << 20;
+
+/// Runs a program.
+pub fn test_run(program: BorrowedFd<'_>, input: &Input<'_>) -> Output {
+    let data = [input.image, input.initrd, input.cmdline].concat();
+    let mut test = Test {
+        initrd_len: input.initrd.len() as u64,
+        cmdline_len: input.cmdline.len() as u64,
+        ..Test::default()
+    };
+    test.ctx.flags = input.flags;
+    test.ctx.depth = input.depth;
+    let mut out = vec![0; input.room.unwrap_or(ROOM)];
+    let mut after = Test::default();
+    let mut options = options(&data, &test);
+    options.data_out = out.as_mut_ptr().cast();
+    options.data_size_out = out.len() as u32;
+    options.ctx_out = ptr::from_mut(&mut after).cast();
+    options.ctx_size_out = size_of::<Test>() as u32;
+    options.repeat = input.repeat as i32;
+    let errno = test_run_raw(program, &mut options);
+    let mut rest = out.as_slice();
+    let mut take = |len: u64| {
+        let (part, after) = rest.split_at(rest.len().min(len as usize));
+        rest = after;
+        part.to_vec()
+    };
+    Output {
+        errno,
+        returned: options.retval as i32,
+        len: options.data_size_out as usize,
+        kernel: take(after.kernel_len),
+        initrd: take(after.initrd_len),
+        cmdline: take(after.cmdline_len),
+        test: after,
+    }
+}
+
+/// Options that say what goes in.
+pub fn options(data: &[u8], test: &Test) -> libbpf_sys::bpf_test_run_opts {
+    libbpf_sys::bpf_test_run_opts {
+        sz: size_of::<libbpf_sys::bpf_test_run_opts>() as _,
+        data_in: data.as_ptr().cast(),
+        data_size_in: data.len() as u32,
+        ctx_in: ptr::from_ref(test).cast(),
+        ctx_size_in: size_of::<Test>() as u32,
+        ..Default::default()
+    }
+}
+
+/// Runs a program. Returns the errno of `bpf(2)`, or 0.
+pub fn test_run_raw(program: BorrowedFd<'_>, options: &mut libbpf_sys::bpf_test_run_opts) -> i32 {
+    // SAFETY: The caller's options point to memory of the sizes that they say; where they do not, as
+    // some tests want it, the kernel is to refuse them.
+    -unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), options) }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! PE images: small ones that tests make, and where things are in others.
+
+use crate::uapi::MACHINE;
+
+const PE_AT: usize = 0x80;
+const OPTIONAL_LEN: usize = 112 + 16 * 8;
+const SECTION_LEN: usize = 40;
+const FILE_ALIGN: usize = 512;
+
+/// An unsigned image with these sections.
+pub fn image(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    let table = PE_AT + 24 + OPTIONAL_LEN;
+    let mut at = (table + SECTION_LEN * sections.len()).next_multiple_of(FILE_ALIGN);
+    let mut image = vec![0; at];
+    let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"MZ");
+    put(0x3c, &(PE_AT as u32).to_le_bytes());
+    put(PE_AT, b"PE\0\0");
+    put(PE_AT + 4, &MACHINE.to_le_bytes());
+    put(PE_AT + 6, &(sections.len() as u16).to_le_bytes());
+    put(PE_AT + 20, &(OPTIONAL_LEN as u16).to_le_bytes());
+    put(PE_AT + 24, &0x20bu16.to_le_bytes());
+    put(PE_AT + 24 + 60, &(at as u32).to_le_bytes());
+    put(PE_AT + 24 + 108, &16u32.to_le_bytes());
+    let mut contents = Vec::new();
+    for (index, (name, bytes)) in sections.iter().enumerate() {
+        let header = table + SECTION_LEN * index;
+        let raw_len = bytes.len().next_multiple_of(FILE_ALIGN);
+        put(header, name.as_bytes());
+        for (field, value) in [(8, bytes.len()), (12, at), (16, raw_len), (20, at)] {
+            put(header + field, &(value as u32).to_le_bytes());
+        }
+        contents.extend(*bytes);
+        contents.resize(contents.len().next_multiple_of(FILE_ALIGN), 0);
+        at += raw_len;
+    }
+    image.extend(contents);
+    image
+}
+
+/// A section of an image.
+pub struct Section {
+    pub name: String,
+    /// Where its contents are, without padding.
+    pub at: usize,
+    pub len: usize,
+}
+
+fn number(image: &[u8], at: usize, len: usize) -> usize {
+    let bytes = image[at..at + len].iter().rev();
+    bytes.fold(0, |number, &byte| (number << 8) | usize::from(byte))
+}
+
+/// The sections of an image that is known to be well formed.
+pub fn sections(image: &[u8]) -> Vec<Section> {
+    let pe = number(image, 0x3c, 4);
+    let table = pe + 24 + number(image, pe + 20, 2);
+    (0..number(image, pe + 6, 2))
+        .map(|index| {
+            let header = table + SECTION_LEN * index;
+            let name = &image[header..header + 8];
+            let name = String::from_utf8_lossy(name).trim_end_matches('\0').into();
+            let len = number(image, header + 8, 4).min(number(image, header + 16, 4));
+            let at = number(image, header + 20, 4);
+            Section { name, at, len }
+        })
+        .collect()
+}
+
+/// Where the certificate table is, and how long.
+pub fn certificates(image: &[u8]) -> (usize, usize) {
+    let directory = certificate_entry(image);
+    (number(image, directory, 4), number(image, directory + 4, 4))
+}
+
+/// Where the entry of the certificate table is in the headers.
+pub fn certificate_entry(image: &[u8]) -> usize {
+    number(image, 0x3c, 4) + 24 + 112 + 4 * 8
+}
+
+/// Where the checksum is in the headers.
+pub fn checksum(image: &[u8]) -> usize {
+    number(image, 0x3c, 4) + 24 + 64
+}

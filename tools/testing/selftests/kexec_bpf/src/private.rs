@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The caller's private data, by an image whose program does what they say.
+
+use std::fs::File;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use libbpf_rs::libbpf_sys::bpf_map_create_opts;
+use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
+
+use crate::harness::{equal, Context, Result};
+use crate::load::{file, image, Load, Loaded};
+use crate::uapi::{PRIVATE_MAX, VERIFY_PE};
+
+tests![
+    none,
+    all_of_it,
+    not_a_map,
+    other_shapes,
+    too_large,
+    not_readable,
+    an_image_without_such_a_map,
+    the_image_is_taken_once,
+    the_initrd_is_taken_once,
+    a_file_for_the_program,
+];
+
+/// images/private.h
+const ENTRIES: u32 = 3;
+const VALUE_SIZE: u32 = 24;
+const RETURN: u64 = 1;
+const READ_FD: u64 = 2;
+
+fn map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> Result<MapHandle> {
+    let options = bpf_map_create_opts {
+        sz: size_of::<bpf_map_create_opts>() as _,
+        map_flags: flags,
+        ..Default::default()
+    };
+    Ok(MapHandle::create(
+        kind,
+        Some("data"),
+        key,
+        value,
+        entries,
+        &options,
+    )?)
+}
+
+/// Private data that ask for an operation.
+fn ask(op: u64, a: i64, b: u64) -> Result<MapHandle> {
+    let map = map(MapType::Array, 4, VALUE_SIZE, ENTRIES, 0)?;
+    let value = [op.to_ne_bytes(), a.to_ne_bytes(), b.to_ne_bytes()].concat();
+    map.update(&(ENTRIES - 1).to_ne_bytes(), &value, MapFlags::ANY)?;
+    Ok(map)
+}
+
+fn image_file() -> Result<File> {
+    file(&image("private")?)
+}
+
+fn run(image: &File, fd: i32) -> Loaded {
+    Load {
+        map: fd,
+        ..Load::dry(image)
+    }
+    .run()
+}
+
+/// Fails unless the program did what it was asked for and returned this.
+fn returns(loaded: &Loaded, want: i64) -> Result {
+    let copied = loaded.log.iter().any(|line| line == "private data: copied");
+    equal("data were copied", copied, true).context(loaded.log.join("\n"))?;
+    loaded.refused(libc::ECANCELED, &format!("program returned {want}"))
+}
+
+fn none() -> Result {
+    run(&image_file()?, -1).refused(libc::ECANCELED, "program returned -1")
+}
+
+fn all_of_it() -> Result {
+    for value in [42, -7, i64::from(i32::MAX), i64::from(i32::MIN)] {
+        let data = ask(RETURN, value, 0)?;
+        returns(&run(&image_file()?, data.as_fd().as_raw_fd()), value)?;
+    }
+    Ok(())
+}
+
+fn not_a_map() -> Result {
+    let why = "private data: the descriptor is not that of a readable map";
+    let other = file(b"text")?;
+    for fd in [-2, 1000, other.as_raw_fd(), i32::MIN] {
+        run(&image_file()?, fd)
+            .refused(libc::EBADF, why)
+            .context(fd)?;
+    }
+    Ok(())
+}
+
+fn other_shapes() -> Result {
+    const NO_PREALLOC: u32 = 1;
+
+    let why = "private data: the map is not an array of the shape that the program declares";
+    for (kind, key, value, entries, flags) in [
+        (MapType::Array, 4, VALUE_SIZE - 1, ENTRIES, 0),
+        (MapType::Array, 4, VALUE_SIZE + 1, ENTRIES, 0),
+        (MapType::Array, 4, VALUE_SIZE, ENTRIES - 1, 0),
+        (MapType::Array, 4, VALUE_SIZE, ENTRIES + 1, 0),
+        (MapType::Hash, 4, VALUE_SIZE, ENTRIES, 0),
+        (MapType::Hash, 8, VALUE_SIZE, ENTRIES, NO_PREALLOC),
+        (MapType::PercpuArray, 4, VALUE_SIZE, ENTRIES, 0),
+        (MapType::LruHash, 4, VALUE_SIZE, ENTRIES, 0),
+    ] {
+        let data = map(kind, key, value, entries, flags)?;
+        let what = format!("{kind:?}, {key}, {value}, {entries}");
+        run(&image_file()?, data.as_fd().as_raw_fd())
+            .refused(libc::ELIBBAD, why)
+            .context(what)?;
+    }
+    Ok(())
+}
+
+/// Far larger than what the program declares: that is what it is refused for.
+fn too_large() -> Result {
+    let data = map(MapType::Array, 4, PRIVATE_MAX as u32 + 8, 1, 0)?;
+    let run = run(&image_file()?, data.as_fd().as_raw_fd());
+    equal(
+        "errno",
+        [libc::ELIBBAD, libc::EFBIG].contains(&run.errno),
+        true,
+    )
+}
+
+fn not_readable() -> Result {
+    const BPF_F_WRONLY: u32 = 1 << 4;
+
+    let data: OwnedFd = map(MapType::Array, 4, VALUE_SIZE, ENTRIES, BPF_F_WRONLY)?
+        .as_fd()
+        .try_clone_to_owned()?;
+    let why = "private data: the descriptor is not that of a readable map";
+    run(&image_file()?, data.as_raw_fd()).refused(libc::EBADF, why)
+}
+
+/// Data that no one asks for do not matter.
+fn an_image_without_such_a_map() -> Result {
+    let image = file(&image("plain")?)?;
+    let data = ask(RETURN, 7, 0)?;
+    for fd in [data.as_fd().as_raw_fd(), 1000] {
+        equal("errno", run(&image, fd).errno, 0).context(fd)?;
+    }
+    Ok(())
+}
+
+fn the_image_is_taken_once() -> Result {
+    let image = image_file()?;
+    for flags in [0, VERIFY_PE] {
+        let data = ask(READ_FD, image.as_raw_fd().into(), flags)?;
+        returns(
+            &run(&image, data.as_fd().as_raw_fd()),
+            -i64::from(libc::EBADF),
+        )?;
+    }
+    Ok(())
+}
+
+fn the_initrd_is_taken_once() -> Result {
+    let (image, initrd) = (image_file()?, file(b"an initrd")?);
+    let data = ask(READ_FD, initrd.as_raw_fd().into(), 0)?;
+    let loaded = Load {
+        map: data.as_fd().as_raw_fd(),
+        initrd: initrd.as_raw_fd(),
+        ..Load::dry(&image)
+    }
+    .run();
+    returns(&loaded, -i64::from(libc::EBADF))
+}
+
+fn a_file_for_the_program() -> Result {
+    let text = file(b"text")?;
+    let signed = file(&image("plain")?)?;
+    let unsigned = file(&image("unsigned")?)?;
+    for (file, flags, want) in [
+        (&text, 0, 4),
+        (&text, VERIFY_PE, -libc::ENOEXEC),
+        (&signed, VERIFY_PE, 4),
+        (&unsigned, 0, 4),
+        (&unsigned, VERIFY_PE, -libc::EKEYREJECTED),
+    ] {
+        let data = ask(READ_FD, file.as_raw_fd().into(), flags)?;
+        returns(&run(&image_file()?, data.as_fd().as_raw_fd()), want.into())?;
+    }
+    Ok(())
+}
