@@ -5,7 +5,7 @@
 pub const SYS_KEXEC_BPF_LOAD: libc::c_long = 473;
 
 pub const OBJECT_MAX: usize = 1 << 20;
-pub const PRIVATE_MAX: usize = 1 << 20;
+pub const PRIVATE_MAX: u32 = 1 << 20;
 pub const GET_MAX: usize = 1 << 20;
 pub const PATH_MAX: usize = 255;
 pub const HANDLES_MAX: u32 = 64;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Asks for more private data than a caller can give. */
+#include <linux/bpf.h>
+#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+
+struct value {
+	__u8 bytes[KEXEC_BPF_PRIVATE_MAX + 1];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct value);
+} private SEC(".maps");
+
+SEC("kexec")
+int large(struct bpf_kexec_ctx *ctx)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&private, &zero) != NULL;
+}
+
+char _license[] SEC("license") = "GPL";
