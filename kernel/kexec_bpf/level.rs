@@ -135,7 +135,7 @@ impl<'a> Level<'a> {
             None => body(self),
         };
         result.unwrap_or_else(|errno| {
-            if matches!(errno, EACCES | EFBIG | EINTR | ENOMEM) {
+            if ends_load(errno) {
                 self.refused = Some(errno);
             }
             i64::from(errno.to_errno())
@@ -144,8 +144,13 @@ impl<'a> Level<'a> {
 
     /// Writes why a kfunc returns `errno`, and returns it.
     pub(crate) fn refuse(&mut self, errno: Error, why: kernel::fmt::Arguments<'_>) -> Error {
-        self.session.log.line(fmt!("program: {why}"));
-        errno
+        match ends_load(errno) {
+            true => self.session.log.refuse(errno, fmt!("program: {why}")),
+            false => {
+                self.session.log.line(fmt!("program: {why}"));
+                errno
+            }
+        }
     }
 
     /// Makes a handle for a new resource.
@@ -175,4 +180,9 @@ impl<'a> Level<'a> {
         self.resource(range.resource)?
             .piece(range.offset, range.len)
     }
+}
+
+/// Whether a kfunc that fails with `errno` ends the load.
+fn ends_load(errno: Error) -> bool {
+    matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
 }

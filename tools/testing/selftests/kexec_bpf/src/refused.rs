@@ -337,7 +337,7 @@ fn unverified_kernel() -> Result {
             "image: signed by '*",
             "level 0: key *",
             &format!(
-                "program: bytes 0x0 to 0x1000 of resource {HANDLE} as kernel: \
+                "refused: program: bytes 0x0 to 0x1000 of resource {HANDLE} as kernel: \
                  no signature covers all of them"
             ),
             &format!("not loaded: -{}", libc::EACCES),
