@@ -7,6 +7,7 @@ export LC_ALL=C.UTF-8
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kexec_bpf
 arch=${ARCH:-x86_64}
+[ -z "${KDIR:-}" ] || KDIR=$(realpath "$KDIR")
 mkdir -p "$cache"
 
 # One line for each step, with the time since the command began.
