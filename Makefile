@@ -7,6 +7,7 @@ help:
 	@echo 'make demo     a locked-down machine kexecs a signed UKI and refuses forged ones'
 	@echo 'make check    every test'
 	@echo 'make kernel   the patched test kernel; prints its build directory'
+	@echo 'make series   the mail-ready patch series; prints its directory'
 	@echo 'make vm       a shell command in the test machine: make vm CMD="uname -a" [FILES=DIR] [LOCKDOWN=integrity]'
 	@echo
 	@echo 'ARCH=x86_64   the architecture'
@@ -19,7 +20,9 @@ check:
 	@scripts/check
 kernel:
 	@scripts/kernel
+series:
+	@scripts/series
 vm:
 	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
 
-.PHONY: help demo check kernel vm
+.PHONY: help demo check kernel series vm
