@@ -157,7 +157,7 @@ pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
             EKEYREJECTED,
             "its signature does not fit, or is not trusted",
         ),
-        EKEYREVOKED => (EKEYREVOKED, "it was revoked"),
+        EKEYREVOKED => (EKEYREVOKED, "it was revoked, or its signer"),
         ENOPKG => (ENOPKG, "its signature is of an unsupported kind"),
         ENOMEM => (ENOMEM, "there is no memory to check its signature"),
         _ => (ELIBBAD, "its signature is malformed"),

@@ -133,13 +133,14 @@ fn nested_images() -> Result {
 }
 
 fn unsigned_image() -> Result {
-    for (name, why) in [
-        ("unsigned", "it is not signed"),
-        ("untrusted", "no trusted key signed it"),
+    for (name, errno, why) in [
+        ("unsigned", libc::EKEYREJECTED, "it is not signed"),
+        ("untrusted", libc::EKEYREJECTED, "no trusted key signed it"),
+        ("revoked", libc::EKEYREVOKED, "it was revoked, or its signer"),
     ] {
         let run = Load::dry(&file(&image(name)?)?).run();
         if enforced() {
-            run.refused(libc::EKEYREJECTED, &format!("image: {why}"))?;
+            run.refused(errno, &format!("image: {why}"))?;
             continue;
         }
         run.check(
