@@ -21,6 +21,7 @@ mod initrd;
 mod kernel_log;
 mod private;
 mod provenance;
+mod record;
 mod refused;
 mod verifier;
 
@@ -32,7 +33,7 @@ const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [NAME]
 Runs the tests whose names contain NAME. DIR has the images (default /files).";
 
 /// The tests in their order. What lasts until the machine ends is last.
-const TESTS: [&[harness::Test]; 13] = [
+const TESTS: [&[harness::Test]; 14] = [
     context::TESTS,
     carrier::TESTS,
     decompress::TESTS,
@@ -44,6 +45,7 @@ const TESTS: [&[harness::Test]; 13] = [
     verifier::TESTS,
     accepted::TESTS,
     private::TESTS,
+    record::TESTS,
     refused::TESTS,
     kernel_log::TESTS,
 ];
