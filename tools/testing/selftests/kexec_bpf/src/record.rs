@@ -64,6 +64,11 @@ fn field<'a>(record: &'a str, name: &str) -> Option<&'a str> {
     fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
 }
 
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = |at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(digits).collect()
+}
+
 fn is_hex(text: &str, len: usize) -> bool {
     text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -75,14 +80,11 @@ fn of_a_load() -> Result {
     let digest = field(&record, "digest").unwrap_or_default();
     let logged = run.log.iter().any(|line| line.ends_with(digest));
     // There are spaces in the name, so audit writes it as hexadecimal digits.
-    let signer: String = b"kexec_bpf test key, trusted"
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let signer = field(&record, "signer").and_then(unhex);
     let good = is_hex(digest, 64)
         && logged
         && is_hex(field(&record, "key").unwrap_or_default(), 64)
-        && field(&record, "signer") == Some(&signer)
+        && signer.as_deref() == Some(b"kexec_bpf test key, trusted")
         && field(&record, "verdict") == Some("0")
         && field(&record, "res") == Some("1");
     match good {
