@@ -132,7 +132,7 @@ pub struct Relocation {
 ///
 /// Nothing that is not asked for is looked at.
 pub struct Elf<'a> {
-    /// By index; the first is a placeholder.
+    /// By index; the first is the reserved null entry.
     pub sections: Vec<Section<'a>>,
     symbols: Part<'a>,
     names: Part<'a>,
