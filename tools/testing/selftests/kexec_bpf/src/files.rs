@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use crate::harness::{equal, Result};
-use crate::load::{file, image};
+use crate::load::{file, image, write_only};
 use crate::object::Input;
 use crate::script::{get, read_fd, stat, Script};
 use crate::uapi::{range, Range, HANDLE, VERIFIED, VERIFY_PE};
@@ -86,13 +86,7 @@ fn other_kinds_of_files() -> Result {
 }
 
 fn not_open_for_reading() -> Result {
-    let path = std::env::temp_dir().join("kexec_bpf_test.write");
-    let write = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)?;
-    std::fs::remove_file(path)?;
+    let write = write_only()?;
     Script::load()?.check(&Input::default(), &[(read_fd(fd(&write), 0), EBADF)])?;
     Ok(())
 }

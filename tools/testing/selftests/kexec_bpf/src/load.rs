@@ -2,7 +2,7 @@
 
 //! `kexec_bpf_load(2)` as a user space process sees it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
@@ -48,6 +48,18 @@ pub fn file(bytes: &[u8]) -> Result<File> {
     fs::write(&path, bytes).context(path.display())?;
     let file = File::open(&path).context(path.display())?;
     fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// A file that is open for writing alone.
+pub fn write_only() -> Result<File> {
+    let path = std::env::temp_dir().join("kexec_bpf_test.write");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)?;
+    fs::remove_file(path)?;
     Ok(file)
 }
 

@@ -2,7 +2,7 @@
 
 //! `kexec_bpf_load(2)` of what it refuses: each by its errno and by a line that says why.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::ptr;
 use std::thread::sleep;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{equal, skip, Context, Result};
 use crate::load::{
-    bpf_ids, enforced, file, image, loaded, syscall, unload, without_sys_boot, Load, Loaded,
+    bpf_ids, enforced, file, image, loaded, syscall, unload, without_sys_boot, write_only, Load,
+    Loaded,
 };
 use crate::pe;
 use crate::uapi::{Args, ARGS_SIZE_VER0, CMDLINE_MAX, DRY_RUN, HANDLE, OBJECT_MAX};
@@ -117,15 +118,8 @@ fn bad_descriptors() -> Result {
 }
 
 fn not_regular_files() -> Result {
-    let path = std::env::temp_dir().join("kexec_bpf_test.write");
-    let write = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)?;
-    fs::remove_file(path)?;
     let good = file(&image("plain")?)?;
-    for other in [File::open("/")?, File::open("/dev/null")?, write] {
+    for other in [File::open("/")?, File::open("/dev/null")?, write_only()?] {
         let why = format!("image: {NOT_A_FILE}");
         Load::dry(&other).run().refused(libc::EBADF, &why)?;
         let load = Load {
