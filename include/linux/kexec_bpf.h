@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the C part (kernel/kexec_bpf/shim.c) and the Rust part of kexec_bpf_load(2).
+ * The contract between the C part (kfuncs.c and shim.c in kernel/kexec_bpf) and the Rust part of kexec_bpf_load(2).
  * Rust sees this file through bindgen.
  */
 #ifndef _LINUX_KEXEC_BPF_H
