@@ -27,11 +27,9 @@ struct file;
 #define KEXEC_BPF_CMDLINE_ROOM	32
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
 
-/* A map to be: as in union bpf_attr. */
+/* An array to be: as in union bpf_attr. */
 struct kexec_bpf_map_spec {
 	const char *name;
-	u32 map_type;
-	u32 key_size;
 	u32 value_size;
 	u32 max_entries;
 	u32 map_flags;

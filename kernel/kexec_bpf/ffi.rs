@@ -198,8 +198,6 @@ impl Map {
     pub(crate) fn create(map: &crate::map::Map<'_>, flags: u32) -> Result<Self> {
         let spec = bindings::kexec_bpf_map_spec {
             name: map.name.as_char_ptr(),
-            map_type: map.map_type,
-            key_size: map.key_size,
             value_size: map.value_size,
             max_entries: map.max_entries,
             map_flags: flags,

@@ -22,15 +22,14 @@ use crate::vec::Vec;
 
 /// Maps of an object.
 const MAPS_MAX: usize = 32;
-/// Bytes of a data section, those without bytes in the object included, or of a declared map.
-const DATA_MAX: u32 = 16 << 20;
-/// What an entry of a hash takes besides its key and value, in bytes, at most.
-const ENTRY_SIZE: u64 = 96;
+/// Bytes of all maps of an object, those that have no bytes in it included.
+const SIZE_MAX: u64 = 16 << 20;
+/// Values begin at multiples of this.
+const VALUE_ALIGN: u64 = 8;
 
-const MAP_TYPE_HASH: u32 = 1;
 const MAP_TYPE_ARRAY: u32 = 2;
+const KEY_SIZE: u32 = 4;
 
-const F_NO_PREALLOC: u32 = 1 << 0;
 const F_RDONLY_PROG: u32 = 1 << 7;
 const F_WRONLY_PROG: u32 = 1 << 8;
 
@@ -47,14 +46,10 @@ pub enum Content<'a> {
     Bss,
 }
 
-/// A map to be created.
+/// An array to be created.
 pub struct Map<'a> {
     /// Its name, that of its section for one with data.
     pub name: &'a CStr,
-    /// `BPF_MAP_TYPE_*`
-    pub map_type: u32,
-    /// Size of a key in bytes.
-    pub key_size: u32,
     /// Size of a value in bytes.
     pub value_size: u32,
     /// The number of entries.
@@ -70,11 +65,10 @@ pub struct Map<'a> {
 }
 
 impl Map<'_> {
-    /// The bytes that it takes, at most.
+    /// The bytes that it takes.
     fn size(&self) -> u64 {
-        ENTRY_SIZE
-            .saturating_add(self.key_size.into())
-            .saturating_add(self.value_size.into())
+        u64::from(self.value_size)
+            .next_multiple_of(VALUE_ALIGN)
             .saturating_mul(self.max_entries.into())
     }
 }
@@ -101,6 +95,11 @@ fn add<'a>(maps: &mut Vec<Map<'a>>, map: Map<'a>, at: u64) -> Result {
     if maps.len() == MAPS_MAX {
         return Err(Error::too_big("there are too many maps", at));
     }
+    let sizes = maps.iter().map(Map::size);
+    if sizes.fold(map.size(), u64::saturating_add) > SIZE_MAX {
+        let error = Error::too_big("over 16 MiB of maps, with", at);
+        return Err(error.named(map.name.to_bytes()));
+    }
     maps.push(map)
 }
 
@@ -113,16 +112,10 @@ fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<Map<'a>>> 
         elf::SHT_PROGBITS if name.starts_with(b".data") => (0, Content::Data(data)),
         _ => return Ok(None),
     };
-    let size = u32::try_from(section.size)
-        .ok()
-        .filter(|&size| size <= DATA_MAX);
-    let value_size =
-        size.ok_or(Error::too_big("a section is too large", section.header).named(name))?;
-    Ok((value_size > 0).then_some(Map {
+    Ok((section.size > 0).then_some(Map {
         name: section.name,
-        map_type: MAP_TYPE_ARRAY,
-        key_size: 4,
-        value_size,
+        // What does not fit is over the limit in any case.
+        value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
         max_entries: 1,
         flags,
         content,
@@ -150,10 +143,6 @@ fn read_declared<'a>(
         }
         let map = Definition::read(btf, &btf.unqualified(var.size_or_type)?)?
             .check(|rule| Error::unsupported(rule, var.part.at(0)).named(name.to_bytes()))?;
-        if map.size() > DATA_MAX.into() {
-            let error = Error::too_big("a map is too large", var.part.at(0));
-            return Err(error.named(name.to_bytes()));
-        }
         let map = Map {
             name,
             section,
@@ -228,26 +217,24 @@ impl Definition {
             let number = field.filter(|&number| number > 0);
             number.ok_or(error(rule))
         };
-        let map = Map {
+        if number(self.map_type, "a map without a type")? != MAP_TYPE_ARRAY {
+            return Err(error("a map that is no array"));
+        }
+        if number(self.key_size, "a map without keys")? != KEY_SIZE {
+            return Err(error("an array whose keys are not of 4 bytes"));
+        }
+        let flags = self.flags.unwrap_or(0);
+        if flags & !(F_RDONLY_PROG | F_WRONLY_PROG) != 0 {
+            return Err(error("a map with unsupported flags"));
+        }
+        Ok(Map {
             name: c"",
-            map_type: number(self.map_type, "a map without a type")?,
-            key_size: number(self.key_size, "a map without keys")?,
             value_size: number(self.value_size, "a map without values")?,
             max_entries: number(self.max_entries, "a map without entries")?,
-            flags: self.flags.unwrap_or(0),
+            flags,
             content: Content::Declared,
             section: 0,
             offset: 0,
-        };
-        let flags = match map.map_type {
-            MAP_TYPE_ARRAY if map.key_size == 4 => F_RDONLY_PROG | F_WRONLY_PROG,
-            MAP_TYPE_ARRAY => return Err(error("an array whose keys are not of 4 bytes")),
-            MAP_TYPE_HASH => F_RDONLY_PROG | F_WRONLY_PROG | F_NO_PREALLOC,
-            _ => return Err(error("a map that is neither array nor hash")),
-        };
-        match map.flags & !flags {
-            0 => Ok(map),
-            _ => Err(error("a map with unsupported flags")),
-        }
+        })
     }
 }

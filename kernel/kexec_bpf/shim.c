@@ -61,10 +61,6 @@ static const struct bpf_func_proto *kexec_func_proto(enum bpf_func_id func_id,
 	switch (func_id) {
 	case BPF_FUNC_map_lookup_elem:
 		return &bpf_map_lookup_elem_proto;
-	case BPF_FUNC_map_update_elem:
-		return &bpf_map_update_elem_proto;
-	case BPF_FUNC_map_delete_elem:
-		return &bpf_map_delete_elem_proto;
 	case BPF_FUNC_loop:
 		return &kexec_bpf_loop_proto;
 	default:
@@ -266,8 +262,8 @@ void kexec_bpf_btf_put(struct btf *btf)
 struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec)
 {
 	union bpf_attr attr = {
-		.map_type	= spec->map_type,
-		.key_size	= spec->key_size,
+		.map_type	= BPF_MAP_TYPE_ARRAY,
+		.key_size	= sizeof(u32),
 		.value_size	= spec->value_size,
 		.max_entries	= spec->max_entries,
 		.map_flags	= spec->map_flags,

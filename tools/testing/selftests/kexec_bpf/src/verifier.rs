@@ -93,7 +93,7 @@ fn loops() -> Result {
 }
 
 fn maps() -> Result {
-    let why = "Kexec programs can only use array and hash maps, unlike";
+    let why = "Kexec programs can only use array maps, unlike";
     all_refused(&[
         ("map_percpu", &format!("{why} 'percpu'")),
         ("map_lru", &format!("{why} 'lru'")),

@@ -33,38 +33,30 @@ fn maps() {
         .iter()
         .map(|map| {
             let name = map.name.to_str().unwrap();
-            let sizes = (map.key_size, map.value_size, map.max_entries);
-            (name, map.map_type, sizes, map.flags, map.content)
+            let sizes = (map.value_size, map.max_entries);
+            (name, sizes, map.flags, map.content)
         })
         .collect();
     assert_eq!(
         maps,
         [
-            ("private", 2, (4, 24, 7), 0, Content::Declared),
-            ("table", 1, (8, 24, 16), 1, Content::Declared),
-            (
-                ".rodata",
-                2,
-                (4, 4, 1),
-                0x80,
-                Content::Rodata(&[3, 0, 0, 0])
-            ),
+            ("private", (24, 7), 0, Content::Declared),
+            ("table", (24, 16), 128, Content::Declared),
+            (".rodata", (4, 1), 0x80, Content::Rodata(&[3, 0, 0, 0])),
             (
                 ".data",
-                2,
-                (4, 16, 1),
+                (16, 1),
                 0,
                 Content::Data(&[5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0])
             ),
-            (".data.other", 2, (4, 4, 1), 0, Content::Data(&[9, 0, 0, 0])),
+            (".data.other", (4, 1), 0, Content::Data(&[9, 0, 0, 0])),
             (
                 ".rodata.str1.1",
-                2,
-                (4, 14, 1),
+                (14, 1),
                 0x80,
                 Content::Rodata(b"hello\0MAGIC!!\0")
             ),
-            (".bss", 2, (4, 104, 1), 0, Content::Bss),
+            (".bss", (104, 1), 0, Content::Bss),
         ]
     );
 }

@@ -123,7 +123,8 @@ fn refused_maps() {
     assert!(link(&compile("refused", &[&variant(array)])).is_ok());
     let replaced = |from: &str, to: &str| refusal(&[&variant(&array.replace(from, to))]);
     for (from, to, rule) in [
-        ("type,2", "type,27", "a map that is neither array nor hash"),
+        ("type,2", "type,27", "a map that is no array"),
+        ("type,2", "type,1", "a map that is no array"),
         ("type,2", "type,0", "a map without a type"),
         ("max_entries,1", "max_entries,0", "a map without entries"),
         ("key_size,4", "key_size,0", "a map without keys"),
@@ -185,8 +186,10 @@ fn limits() {
         let number = format!("__uint(max_entries,{entries})");
         format!("-DMAP=__uint(type,2);{number};__uint(key_size,4);__uint(value_size,4);")
     };
-    assert!(link(&compile("refused", &[&map(161_319)])).is_ok());
-    refused(&[&map(161_320)], Kind::TooBig, "a map is too large 'map'");
+    assert!(link(&compile("refused", &[&map(2 << 20)])).is_ok());
+    let text = "over 16 MiB of maps, with 'map'";
+    refused(&[&map((2 << 20) + 1)], Kind::TooBig, text);
+    refused(&[&map(u32::MAX)], Kind::TooBig, text);
 
     assert!(link(&compile("refused", &["-DFUNCTIONS=255"])).is_ok());
     refused(
@@ -199,7 +202,7 @@ fn limits() {
     refused(
         &["-DBSS=(16<<20)+1"],
         Kind::TooBig,
-        "a section is too large '.bss'",
+        "over 16 MiB of maps, with '.bss'",
     );
 
     let license = |len| format!("-DLICENSE=\"{}\"", "x".repeat(len));
