@@ -100,7 +100,8 @@ struct btf *kexec_bpf_btf_parse(const void *data, u32 len);
 void kexec_bpf_btf_put(struct btf *btf);
 struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec);
 int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool freeze);
-int kexec_bpf_map_copy(struct bpf_map *map, int fd);
+int kexec_bpf_map_copy(struct bpf_map *to, struct bpf_map *from);
+struct bpf_map *kexec_bpf_map_snapshot(int fd);
 void kexec_bpf_map_put(struct bpf_map *map);
 struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log,
 				     u32 *log_len);

@@ -218,10 +218,18 @@ impl Map {
     }
 
     /// Copies a map of the caller's. `EBADF` if that cannot be read, `EFBIG` if it is too large,
-    /// `ELIBBAD` if it is of another shape.
-    pub(crate) fn copy_from_user(&self, fd: i32) -> Result {
-        // SAFETY: The map is alive by the type invariant.
-        to_result(unsafe { bindings::kexec_bpf_map_copy(self.0.as_ptr(), fd) })
+    /// `ELIBBAD` if it is no plain array.
+    pub(crate) fn snapshot(fd: i32) -> Result<Self> {
+        // SAFETY: There are no requirements.
+        let map = unsafe { bindings::kexec_bpf_map_snapshot(fd) };
+        // INVARIANT: The caller of `kexec_bpf_map_snapshot()` gets a reference.
+        Ok(Self(NonNull::new(from_err_ptr(map)?).ok_or(ENOMEM)?))
+    }
+
+    /// Copies what is in an array, or fails with `ELIBBAD` if it is of another shape.
+    pub(crate) fn copy_from(&self, other: &Self) -> Result {
+        // SAFETY: The maps are alive by the type invariant.
+        to_result(unsafe { bindings::kexec_bpf_map_copy(self.0.as_ptr(), other.0.as_ptr()) })
     }
 }
 

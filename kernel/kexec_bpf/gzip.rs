@@ -36,7 +36,7 @@ impl Gzip {
     pub fn parse(data: &[u8]) -> Result<Self> {
         let mut header = Reader::new(data);
         if header.array() != Ok([0x1f, 0x8b]) {
-            return Err(Error::not_ours("no gzip magic", 0));
+            return Err(Error::malformed("no gzip magic", 0));
         }
         let [method, flags] = header.array()?;
         if method != DEFLATE {
@@ -113,14 +113,10 @@ mod tests {
             };
             assert_eq!(Gzip::parse(&data), Ok(gzip));
             for len in 0..data.len() {
-                let kind = match len {
-                    0..2 => Kind::NotOurs,
-                    _ => Kind::Malformed,
-                };
                 // Two bytes less are a member with an empty stream.
                 let result = Gzip::parse(&data[..len]);
                 if len < data.len() - 2 {
-                    assert_eq!(result.unwrap_err().kind, kind, "{len}");
+                    assert_eq!(result.unwrap_err().kind, Kind::Malformed, "{len}");
                 } else {
                     assert_eq!(result.unwrap().deflate.end, len - 8);
                 }
@@ -147,8 +143,8 @@ mod tests {
     #[test]
     fn refused() {
         for (at, value, kind) in [
-            (0, 0x1e, Kind::NotOurs),
-            (1, 0x9e, Kind::NotOurs),
+            (0, 0x1e, Kind::Malformed),
+            (1, 0x9e, Kind::Malformed),
             (2, 7, Kind::Unsupported),
             (3, 0x20, Kind::Unsupported),
             (3, 0x40, Kind::Unsupported),

@@ -119,14 +119,15 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
 fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result {
     let (file, mut image) = VerifiedImage::read(args.image_fd, session)?;
     let mut parts = Parts::of_caller(args, session)?;
+    let private_data = loader::private_data(args.map_fd, &mut session.log)?;
     loop {
-        let program = loader::load(&image.object, args.map_fd, &mut session.log)?;
+        let program = loader::load(&image.object, private_data.as_ref(), &mut session.log)?;
         parts = Level::new(&image, parts, session).decide(&program)?;
         match image.nested(&parts, session)? {
             Some(nested) => image = nested,
             None => break,
         }
     }
-    drop(image);
+    drop((image, private_data));
     parts.install(&file, args.flags, session)
 }

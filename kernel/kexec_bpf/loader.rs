@@ -34,8 +34,29 @@ impl link::Kernel for Running {
     }
 }
 
+/// The caller's private data, as it is now.
+pub(crate) fn private_data(fd: i32, log: &mut Log) -> Result<Option<ffi::Map>> {
+    if fd == -1 {
+        return Ok(None);
+    }
+    let data = ffi::Map::snapshot(fd).map_err(|error| {
+        let why = match error {
+            EBADF => "the descriptor is not that of a readable map",
+            EFBIG => "the map is larger than 1 MiB",
+            ELIBBAD => "the map is no array, or has special fields",
+            _ => "there is no memory for it",
+        };
+        log.refuse(error, fmt!("private data: {why}"))
+    })?;
+    Ok(Some(data))
+}
+
 /// Loads the program of an object.
-pub(crate) fn load(object: &Resource, private_fd: i32, log: &mut Log) -> Result<Program> {
+pub(crate) fn load(
+    object: &Resource,
+    private_data: Option<&ffi::Map>,
+    log: &mut Log,
+) -> Result<Program> {
     let linked = Object::parse(object.bytes())
         .and_then(|object| object.link(&Running))
         .map_err(|error| log.refuse(error.kind.errno(), fmt!("object: {error}")))?;
@@ -63,12 +84,15 @@ pub(crate) fn load(object: &Resource, private_fd: i32, log: &mut Log) -> Result<
         };
     let program = Program::load(&linked, maps, btf, log)?;
     // After verification, so that no user value is folded into it, and before the run.
-    if let Some(map) = private.and_then(|index| program.maps().get(index)) {
-        if private_fd != -1 {
-            map.copy_from_user(private_fd).map_err(|error| {
-                log.refuse(error, fmt!("private data: {}", why_not_copied(error)))
-            })?;
-            log.line(fmt!("private data: copied"));
+    if let Some(data) = private_data {
+        match private.and_then(|index| program.maps().get(index)) {
+            Some(map) => {
+                map.copy_from(data).map_err(|error| {
+                    log.refuse(error, fmt!("private data: not of the declared shape"))
+                })?;
+                log.line(fmt!("private data: copied"));
+            }
+            None => log.line(fmt!("private data: the program declares no map for it")),
         }
     }
     Ok(program)
@@ -97,13 +121,5 @@ fn bad(error: Error) -> Error {
     match error {
         ENOMEM | EINTR => error,
         _ => ELIBBAD,
-    }
-}
-
-fn why_not_copied(error: Error) -> &'static str {
-    match error {
-        EBADF => "the descriptor is not that of a readable map",
-        EFBIG => "the map is larger than 1 MiB",
-        _ => "the map is not an array of the shape that the program declares",
     }
 }

@@ -288,34 +288,50 @@ int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool free
 	return freeze ? bpf_map_freeze(map) : 0;
 }
 
-/* Copies the user's map, which may change meanwhile, into one of its shape that no one else has. */
-int kexec_bpf_map_copy(struct bpf_map *map, int fd)
+/* Copies a plain array, which may change meanwhile, into one that no one else writes to. */
+int kexec_bpf_map_copy(struct bpf_map *to, struct bpf_map *from)
 {
-	struct bpf_map *user;
 	u32 i;
+
+	if (to->value_size != from->value_size || to->max_entries != from->max_entries)
+		return -ELIBBAD;
+
+	for (i = 0; i < to->max_entries; i++) {
+		scoped_guard(rcu)
+			memcpy(to->ops->map_lookup_elem(to, &i),
+			       from->ops->map_lookup_elem(from, &i), to->value_size);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* An array of the kernel's own with what is in the user's. */
+struct bpf_map *kexec_bpf_map_snapshot(int fd)
+{
+	struct kexec_bpf_map_spec spec = { .name = KEXEC_BPF_PRIVATE_MAP };
+	struct bpf_map *user, *map;
+	int err;
 
 	CLASS(fd, f)(fd);
 	user = __bpf_map_get(f);
 	if (IS_ERR(user) || !(fd_file(f)->f_mode & FMODE_CAN_READ))
-		return -EBADF;
-	if (user->map_type != BPF_MAP_TYPE_ARRAY || map->map_type != BPF_MAP_TYPE_ARRAY ||
-	    user->record || map->record || user->value_size != map->value_size ||
-	    user->max_entries != map->max_entries)
-		return -ELIBBAD;
-	if ((u64)user->max_entries * round_up(user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
-		return -EFBIG;
+		return ERR_PTR(-EBADF);
+	if (user->map_type != BPF_MAP_TYPE_ARRAY || user->record)
+		return ERR_PTR(-ELIBBAD);
+	if ((u64)user->max_entries * round_up((u64)user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
+		return ERR_PTR(-EFBIG);
 
-	for (i = 0; i < map->max_entries; i++) {
-		void *from, *to;
-
-		scoped_guard(rcu) {
-			from = user->ops->map_lookup_elem(user, &i);
-			to = map->ops->map_lookup_elem(map, &i);
-			memcpy(to, from, map->value_size);
-		}
-		cond_resched();
+	spec.value_size = user->value_size;
+	spec.max_entries = user->max_entries;
+	map = kexec_bpf_map_create(&spec);
+	if (IS_ERR(map))
+		return map;
+	err = kexec_bpf_map_copy(map, user);
+	if (err) {
+		kexec_bpf_map_put(map);
+		return ERR_PTR(err);
 	}
-	return 0;
+	return map;
 }
 
 void kexec_bpf_map_put(struct bpf_map *map)

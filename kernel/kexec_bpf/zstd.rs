@@ -42,15 +42,12 @@ impl Frame {
     /// Walks from the header through all blocks to the checksum, without decoding anything.
     pub fn parse(data: &[u8]) -> Result<Self> {
         let mut frame = Reader::new(data);
-        let magic = match frame.array() {
-            Ok(magic) => u32::from_le_bytes(magic),
-            Err(_) => return Err(Error::not_ours("no zstd magic", 0)),
-        };
+        let magic = u32::from_le_bytes(frame.array()?);
         if magic & !0xf == SKIPPABLE {
             return Err(Error::unsupported("a skippable zstd frame", 0));
         }
         if magic != MAGIC {
-            return Err(Error::not_ours("no zstd magic", 0));
+            return Err(Error::malformed("no zstd magic", 0));
         }
 
         let [descriptor] = frame.array()?;
@@ -197,12 +194,7 @@ mod tests {
             );
             assert_eq!(parsed.len, data.len());
             for len in 0..data.len() {
-                let expected = if len < 4 {
-                    Kind::NotOurs
-                } else {
-                    Kind::Malformed
-                };
-                assert_eq!(kind(&data[..len]), expected);
+                assert_eq!(kind(&data[..len]), Kind::Malformed);
             }
         }
     }
@@ -271,8 +263,8 @@ mod tests {
     #[test]
     fn refused() {
         // Not zstd; and its formats before the first release.
-        assert_eq!(kind(&[]), Kind::NotOurs);
-        assert_eq!(kind(&[0x27, 0xb5, 0x2f, 0xfd, 0, 0x58]), Kind::NotOurs);
+        assert_eq!(kind(&[]), Kind::Malformed);
+        assert_eq!(kind(&[0x27, 0xb5, 0x2f, 0xfd, 0, 0x58]), Kind::Malformed);
         for magic in 0x184d_2a50u32..=0x184d_2a5f {
             let data = [magic.to_le_bytes(), [0; 4]].concat();
             assert_eq!(kind(&data), Kind::Unsupported);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Asks for more private data than a caller can give. */
+/* Asks for as much private data as a caller can give. */
 #include <linux/bpf.h>
 #include "../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 struct value {
-	__u8 bytes[KEXEC_BPF_PRIVATE_MAX + 1];
+	__u8 bytes[KEXEC_BPF_PRIVATE_MAX];
 };
 
 struct {
@@ -19,7 +19,7 @@ int large(struct bpf_kexec_ctx *ctx)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&private, &zero) != NULL;
+	return bpf_map_lookup_elem(&private, &zero) == NULL;
 }
 
 char _license[] SEC("license") = "GPL";
