@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the C part of kexec_bpf_load(2), kfuncs.c and shim.c in kernel/kexec_bpf, and
- * the Rust part, which sees this file through bindgen.
+ * The contract between the C part of kexec_bpf_load(2), kfuncs.c and shim.c in kernel/kexec_bpf,
+ * and the Rust part, which sees this file through bindgen.
  */
 #ifndef _LINUX_KEXEC_BPF_H
 #define _LINUX_KEXEC_BPF_H

@@ -42,8 +42,8 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_load(args: *const bindings::kexec_b
 ///
 /// # Safety
 ///
-/// `prog` is a program of type `BPF_PROG_TYPE_KEXEC` that the caller keeps alive; `run` is valid for
-/// reading and writing, and nothing else refers to it.
+/// `prog` is a program of type `BPF_PROG_TYPE_KEXEC` that the caller keeps alive; `run` is valid
+/// for reading and writing, and nothing else refers to it.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_test_run(
     prog: *mut bindings::bpf_prog,

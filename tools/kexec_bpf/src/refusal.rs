@@ -9,7 +9,7 @@ fn meaning(errno: i32) -> Option<&'static str> {
     Some(match errno {
         libc::ENOEXEC => "ENOEXEC: not a PE image, or one without a .bpf section",
         libc::ELIBBAD => "ELIBBAD: the image, or the BPF object in it, is malformed",
-        libc::EKEYREJECTED => "EKEYREJECTED: signatures are enforced, and no valid signature of a trusted key is there",
+        libc::EKEYREJECTED => "EKEYREJECTED: a trusted key has to sign the image, and none did",
         libc::EKEYREVOKED => "EKEYREVOKED: the image, or who signed it, was revoked",
         libc::EBADF => "EBADF: not a regular file that can be read, or given twice",
         libc::EACCES => "EACCES: no signature covers all bytes of the kernel to load",

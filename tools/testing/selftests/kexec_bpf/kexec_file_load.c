@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* kexec_file_load FILE: what kexec_file_load(2) says to FILE as a kernel. Exit status 1 if it refuses. */
+/*
+ * kexec_file_load FILE: what kexec_file_load(2) says to FILE as a kernel. Exit status 1 if it
+ * refuses.
+ */
 #include <err.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -19,7 +19,7 @@ int large(struct bpf_kexec_ctx *ctx)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&private, &zero) == NULL;
+	return !bpf_map_lookup_elem(&private, &zero);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -207,8 +207,8 @@ impl Loaded {
         .into())
     }
 
-    /// Fails unless the load was refused with this errno, and its log ends with the reason. Nothing has
-    /// to be left of it, and the next good image has to be accepted.
+    /// Fails unless the load was refused with this errno, and its log ends with the reason. Nothing
+    /// has to be left of it, and the next good image has to be accepted.
     pub fn refused(&self, errno: i32, why: &str) -> Result {
         let end = self.log.len().saturating_sub(2);
         Self {

@@ -175,7 +175,7 @@ pub fn options(data: &[u8], test: &Test) -> libbpf_sys::bpf_test_run_opts {
 
 /// Runs a program. Returns the errno of `bpf(2)`, or 0.
 pub fn test_run_raw(program: BorrowedFd<'_>, options: &mut libbpf_sys::bpf_test_run_opts) -> i32 {
-    // SAFETY: The caller's options point to memory of the sizes that they say; where they do not, as
-    // some tests want it, the kernel is to refuse them.
+    // SAFETY: The caller's options point to memory of the sizes that they say; where they do not,
+    // as some tests want it, the kernel is to refuse them.
     -unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), options) }
 }
