@@ -8,6 +8,7 @@ help:
 	@echo 'make check    every test'
 	@echo 'make kernel   the patched test kernel; prints its build directory'
 	@echo 'make series   the mail-ready patch series; prints its directory'
+	@echo 'make series-check   that it applies, and that each of its patches compiles'
 	@echo 'make vm       a shell command in the test machine: make vm CMD="uname -a" [FILES=DIR] [LOCKDOWN=integrity]'
 	@echo
 	@echo 'ARCH=x86_64   the architecture'
@@ -22,7 +23,9 @@ kernel:
 	@scripts/kernel
 series:
 	@scripts/series
+series-check:
+	@scripts/series-check --build
 vm:
 	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
 
-.PHONY: help demo check kernel series vm
+.PHONY: help demo check kernel series series-check vm

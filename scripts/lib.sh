@@ -37,6 +37,18 @@ enter() {
 	[ -n "${KEXEC_BPF_TOOLS:-}" ] || exec "$top/scripts/in-root" "$0" "$@"
 }
 
+# ktap NAME COMMAND...: runs a test and reports it. $ktap_status is 1 once one has failed.
+ktap_n=0 ktap_status=0
+ktap() {
+	ktap_n=$((ktap_n + 1))
+	if "${@:2}"; then
+		echo "ok $ktap_n $1"
+	else
+		echo "not ok $ktap_n $1"
+		ktap_status=1
+	fi
+}
+
 # lock NAME: held until the script ends; others wait their turn.
 lock() {
 	exec {lock_fd}>"$cache/$1.lock"
