@@ -15,6 +15,7 @@ fn main() {
         "src/bpf/script.bpf.c",
         "src/bpf/context.bpf.c",
         "src/bpf/refused.bpf.c",
+        "first/first.bpf.c",
         "../../../kexec_bpf/uki.bpf.c",
         "../../../kexec_bpf/zboot.bpf.c",
     ];
@@ -28,6 +29,7 @@ fn main() {
                 "-Wall".into(),
                 "-Werror".into(),
                 "-mcpu=v3".into(),
+                "-I../../../kexec_bpf".into(),
                 // Where Debian has asm/types.h.
                 format!("-idirafter/usr/include/{}-linux-gnu", env::consts::ARCH),
                 format!("-idirafter{KERNEL}/include/uapi"),

@@ -25,12 +25,15 @@ pub fn is_unknown() -> bool {
     syscall(std::ptr::null::<Args>(), 0) == libc::ENOSYS
 }
 
+/// Where an image is.
+pub fn path(name: &str) -> PathBuf {
+    let directory = IMAGES.get().expect("it was said");
+    directory.join(format!("{name}.efi"))
+}
+
 /// The bytes of an image.
 pub fn image(name: &str) -> Result<Vec<u8>> {
-    let path = IMAGES
-        .get()
-        .expect("it was said")
-        .join(format!("{name}.efi"));
+    let path = path(name);
     match fs::read(&path) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -16,6 +16,7 @@ mod cmdline;
 mod context;
 mod decompress;
 mod files;
+mod first;
 mod images;
 mod initrd;
 mod kernel_log;
@@ -33,7 +34,7 @@ const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [NAME]
 Runs the tests whose names contain NAME. DIR has the images (default /files).";
 
 /// The tests in their order. What lasts until the machine ends is last.
-const TESTS: [&[harness::Test]; 14] = [
+const TESTS: [&[harness::Test]; 15] = [
     context::TESTS,
     carrier::TESTS,
     decompress::TESTS,
@@ -42,6 +43,7 @@ const TESTS: [&[harness::Test]; 14] = [
     files::TESTS,
     provenance::TESTS,
     images::TESTS,
+    first::TESTS,
     verifier::TESTS,
     accepted::TESTS,
     private::TESTS,
