@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kfuncs of BPF_PROG_TYPE_KEXEC. Their contracts: Documentation/bpf/kexec.rst.
+ * The kfuncs of BPF_PROG_TYPE_KEXEC, as Documentation/bpf/kexec_programs.rst shows them. Each can
+ * return -ENOMEM and -EINTR besides, which end the load.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -13,12 +14,36 @@ __bpf_kfunc_start_defs();
 /**
  * bpf_kexec_carrier() - the one door for bytes and ranges
  * @ctx: the program's context
- * @op: enum bpf_kexec_op
- * @range: what to get, bind or ask for; for PUT, is set to the new resource
- * @buf__nullable: the program's buffer, for GET and PUT
- * @buf__sz: its length
+ * @op: an enum bpf_kexec_op, see below
+ * @range: what @op is about; its flags have to be 0
+ * @buf__nullable: the program's buffer, for GET and PUT; may be NULL for the others
+ * @buf__sz: its length in bytes, at most KEXEC_BPF_GET_MAX
  *
- * Return: GET: the number of bytes; PUT: the handle; else 0; or a negative errno.
+ * BPF_KEXEC_GET
+ *   copies @range to the start of the buffer.
+ * BPF_KEXEC_PUT
+ *   makes a resource of all bytes of the buffer, and sets @range to the whole of it. No signature
+ *   covers it.
+ * BPF_KEXEC_STAT
+ *   sets @range to the whole of the resource that it names, and BPF_KEXEC_RANGE_VERIFIED in its
+ *   flags if all of that is verified. Offset and length on entry do not matter. The flag has to be
+ *   cleared before the range is used again. It is never set for initrd and command line.
+ * BPF_KEXEC_BIND_KERNEL
+ *   makes @range the kernel, in place of what was bound; an empty one drops it. No byte is copied.
+ *   A range begins at a multiple of 8 in memory; the image, and what a handle stands for, do.
+ * BPF_KEXEC_BIND_INITRD
+ *   makes @range the initrd, in place of all that was there; an empty one drops it.
+ * BPF_KEXEC_BIND_CMDLINE
+ *   makes @range the command line, in place of what was there; an empty one drops it.
+ *
+ * Return:
+ * * the number of bytes for GET, the handle for PUT, else 0
+ * * -ENOENT, -ERANGE: see Ranges; -ERANGE also if the buffer is shorter than what GET is to copy
+ * * -EINVAL: the operation is unknown, a flag is set, the buffer is too long, or a kernel is not
+ *   aligned
+ * * -ELIBBAD: there is a NUL or a newline in the command line
+ * * -EACCES: signatures are enforced, and a byte of the kernel is not verified; ends the load
+ * * -EFBIG: over a limit: handles, memory, length of the command line; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_kexec_range *range,
 				  void *buf__nullable, u64 buf__sz)
@@ -27,14 +52,24 @@ __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_
 }
 
 /**
- * bpf_kexec_decompress() - make a resource from a compressed range
+ * bpf_kexec_decompress() - make a resource of what a range decompresses to
  * @ctx: the program's context
- * @src: the compressed bytes
- * @algo: enum bpf_kexec_algo
- * @out_len: the most bytes there may be, 0 for the kernel's own limit
- * @flags: BPF_KEXEC_EXACT: there have to be exactly @out_len bytes
+ * @src: one gzip member or one zstd frame, with nothing after it; its flags have to be 0
+ * @algo: an enum bpf_kexec_algo; BPF_KEXEC_BY_MAGIC goes by the first bytes
+ * @out_len: the most bytes that the result may have, 0 for KEXEC_BPF_IMAGE_MAX
+ * @flags: BPF_KEXEC_EXACT: the result has just @out_len bytes; or 0
  *
- * Return: a handle, or a negative errno.
+ * The result is verified if @src is. Memory is taken for the length that the stream tells, as gzip
+ * does, else for what its blocks can hold or for @out_len, whichever is less.
+ *
+ * Return:
+ * * the handle of the result
+ * * -ENOENT, -ERANGE: see Ranges
+ * * -EINVAL: unknown flags
+ * * -ENOPKG: the algorithm, or a feature of it such as a dictionary, is not supported
+ * * -ELIBBAD: @src is malformed, does not begin as @algo does, does not fit a checksum, or has a
+ *   result of another length than BPF_KEXEC_EXACT asks for
+ * * -EFBIG: the result is too long, or over a limit: handles, memory; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
 				     u64 algo, u64 out_len, u64 flags)
@@ -45,12 +80,25 @@ __bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec
 /**
  * bpf_kexec_initrd_append() - append a range to the initrd
  * @ctx: the program's context
- * @src: a cpio, compressed or not; or the content of a file
- * @path__nullable: NULL; or the path of that file, which is wrapped into a cpio
- * @path__sz: length of the path, without NUL
- * @mode: permissions of the file; 0 without a path
+ * @src: a cpio, compressed or not, which the kernel does not look into; with a path, the content of
+ *   a file; its flags have to be 0
+ * @path__nullable: NULL; or the path of that file, for which a cpio is made
+ * @path__sz: length of the path in bytes, without NUL
+ * @mode: permissions of the file, such as 0400; 0 without a path
  *
- * Return: 0, or a negative errno.
+ * Zeroes are put before what is appended, so that it begins at a multiple of 4. An empty @src
+ * without a path changes nothing.
+ *
+ * A path is relative, and has 1 to KEXEC_BPF_PATH_MAX bytes of printable ASCII. No part of it is
+ * empty, "." or "..", and the first is not "TRAILER!!!". Directories on it are made, of mode 0555.
+ * Owner of all is root, all times are 0: the same file makes the same archive.
+ *
+ * Return:
+ * * 0
+ * * -ENOENT, -ERANGE: see Ranges
+ * * -EINVAL: a flag is set, or there is a mode without a path
+ * * -ELIBBAD: the path breaks a rule, or the mode has other bits than permissions
+ * * -EFBIG: over a limit: path, pieces or length of the initrd; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
 					void *path__nullable, u64 path__sz, u64 mode)
@@ -61,11 +109,17 @@ __bpf_kfunc s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_ke
 /**
  * bpf_kexec_cmdline_append() - append text to the command line
  * @ctx: the program's context
- * @text: the text; a space is put before it unless it is the first
- * @text__sz: its length
+ * @text: the text
+ * @text__sz: its length in bytes
  * @flags: 0
  *
- * Return: 0, or a negative errno.
+ * A space is put before the text, unless the text or the command line is empty.
+ *
+ * Return:
+ * * 0
+ * * -EINVAL: unknown flags
+ * * -ELIBBAD: there is a NUL or a newline in the text, where kernels would cut the command line
+ * * -EFBIG: the command line would be too long; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, u64 text__sz,
 					 u64 flags)
@@ -76,10 +130,26 @@ __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, 
 /**
  * bpf_kexec_read_fd() - read a file of the caller's
  * @ctx: the program's context
- * @fd: its descriptor; each is taken once
- * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image with a valid signature
+ * @fd: its descriptor, for instance from the private data
+ * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image that keeps the rules of the image
+ *   itself, with a valid signature, even where none is enforced; or 0
  *
- * Return: a handle, or a negative errno.
+ * A descriptor is taken once in a load, at whatever level, also if that fails. Security modules
+ * and IMA see a file to verify as a kernel image, another one as an initrd. One that is not to be
+ * verified may be empty.
+ *
+ * Return:
+ * * the handle of the file's content
+ * * -EINVAL: unknown flags, or not a number that a descriptor can have
+ * * -EBADF: not a regular file that is open for reading, or already taken
+ * * -EBUSY: someone writes to the file
+ * * -EIO, or what the file system says: the file cannot be read, or changes meanwhile
+ * * -EKEYREJECTED: no trusted key signed the file, or a security module refuses it
+ * * -EKEYREVOKED: the file's digest or its signer was revoked
+ * * -ENOEXEC: not a PE image
+ * * -ELIBBAD: the image or its signature is malformed
+ * * -ENOPKG: an algorithm of the signature is not supported
+ * * -EFBIG: over a limit: length of the file, files, handles, memory; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The bodies of the five kfuncs. Their contracts: `Documentation/bpf/kexec.rst`.
+//! The bodies of the five kfuncs. Their contracts: `kfuncs.c`.
 
 use kernel::{
     bindings::{
