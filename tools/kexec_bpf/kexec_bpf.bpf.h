@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a program of type BPF_PROG_TYPE_KEXEC calls, and what the programs of this
- * directory answer. See Documentation/bpf/kexec.rst.
+ * directory answer. See Documentation/bpf/kexec_programs.rst.
  *
  * A program is SEC("kexec") int name(struct bpf_kexec_ctx *ctx). It returns 0, or the
  * load is refused and the value is in the caller's log: a negative errno is what a
