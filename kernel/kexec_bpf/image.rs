@@ -24,7 +24,10 @@ use crate::{
         EVERYTHING,
         NOTHING, //
     },
-    session::Session, //
+    session::{
+        Session,
+        What, //
+    },
 };
 
 /// Name of the section with the BPF object.
@@ -51,10 +54,10 @@ pub(crate) struct VerifiedImage {
 impl VerifiedImage {
     /// Reads an image and checks its signature.
     pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self)> {
-        let file = session.open(fd, "image")?;
-        let bytes = session.read(&file, true, "image")?;
+        let file = session.open(fd, What::Image)?;
+        let bytes = session.read(&file, true, What::Image)?;
         let (covered, digest) = {
-            let pe = Pe::parse(&bytes).map_err(|error| session.malformed("image", error))?;
+            let pe = Pe::parse(&bytes).map_err(|error| session.malformed(What::Image, error))?;
             match ffi::verify_pe(&bytes) {
                 Ok((digest, signer)) => {
                     session
@@ -77,9 +80,7 @@ impl VerifiedImage {
         let image = Self::new(resource, 0, digest, &Key::default(), session)?;
         match image {
             Some(image) => Ok((file, image)),
-            None => Err(session
-                .log
-                .refuse(ENOEXEC, fmt!("image: there is no section .bpf"))),
+            None => Err(session.refuse(What::Image, ENOEXEC, fmt!("there is no section .bpf"))),
         }
     }
 
@@ -107,7 +108,7 @@ impl VerifiedImage {
         };
         let section = pe
             .section(OBJECT_SECTION)
-            .map_err(|error| session.malformed("image", error))?;
+            .map_err(|error| session.malformed(What::Image, error))?;
         let Some(section) = section else {
             return Ok(None);
         };
@@ -118,9 +119,10 @@ impl VerifiedImage {
         }
         let object = resource.piece(section.range.start as u64, section.range.len() as u64)?;
         if object.len() > OBJECT_MAX {
-            return Err(session.log.refuse(
+            return Err(session.refuse(
+                What::Image,
                 EFBIG,
-                fmt!("image: section .bpf is larger than {OBJECT_MAX} bytes"),
+                fmt!("section .bpf is larger than {OBJECT_MAX} bytes"),
             ));
         }
         let key = Key::new(parent, &digest, object.bytes());

@@ -13,9 +13,7 @@ use kernel::{
 use crate::{
     cmdline,
     cpio::Archive,
-    decompress,
-    ffi,
-    initrd,
+    decompress, ffi, initrd,
     level::Level,
     pe::{
         Pe,
@@ -25,7 +23,10 @@ use crate::{
         Resource,
         NOTHING, //
     },
-    session::why_not_verified, //
+    session::{
+        why_not_verified,
+        What, //
+    },
 };
 
 /// The most bytes that pass through the program's memory at once.
@@ -271,20 +272,20 @@ impl Level<'_> {
             _ if flags == u64::from(bindings::BPF_KEXEC_VERIFY_PE) => true,
             _ => return Err(EINVAL),
         };
-        let file = self.session.open(i32::try_from(fd)?, "file")?;
-        let bytes = self.session.read(&file, verify, "file")?;
+        let file = self.session.open(i32::try_from(fd)?, What::File)?;
+        let bytes = self.session.read(&file, verify, What::File)?;
         let covered = match verify {
             false => NOTHING,
             true => {
                 let pe =
-                    Pe::parse(&bytes).map_err(|error| self.session.malformed("file", error))?;
+                    Pe::parse(&bytes).map_err(|error| self.session.malformed(What::File, error))?;
                 let (digest, signer) = ffi::verify_pe(&bytes).map_err(|error| {
                     let (errno, why) = why_not_verified(error);
-                    self.refuse(errno, fmt!("file: {why}"))
+                    self.session.refuse(What::File, errno, fmt!("{why}"))
                 })?;
                 self.session
                     .log
-                    .line(fmt!("file: signed by '{signer}', digest {digest}"));
+                    .line(fmt!("program: file: signed by '{signer}', digest {digest}"));
                 pe.covered()
             }
         };

@@ -19,7 +19,11 @@ use crate::{
     image::VerifiedImage,
     parts::Parts,
     resource::Resource,
-    session::Session, //
+    session::{
+        ends_load,
+        Session,
+        What, //
+    },
 };
 
 /// The most resources that a program can make.
@@ -144,13 +148,7 @@ impl<'a> Level<'a> {
 
     /// Writes why a kfunc returns `errno`, and returns it.
     pub(crate) fn refuse(&mut self, errno: Error, why: kernel::fmt::Arguments<'_>) -> Error {
-        match ends_load(errno) {
-            true => self.session.log.refuse(errno, fmt!("program: {why}")),
-            false => {
-                self.session.log.line(fmt!("program: {why}"));
-                errno
-            }
-        }
+        self.session.refuse(What::Request, errno, why)
     }
 
     /// Makes a handle for a new resource.
@@ -180,9 +178,4 @@ impl<'a> Level<'a> {
         self.resource(range.resource)?
             .piece(range.offset, range.len)
     }
-}
-
-/// Whether a kfunc that fails with `errno` ends the load.
-fn ends_load(errno: Error) -> bool {
-    matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
 }

@@ -31,7 +31,10 @@ use crate::{
         Resource,
         NOTHING, //
     },
-    session::Session, //
+    session::{
+        Session,
+        What, //
+    },
 };
 
 /// Kernel, initrd and command line.
@@ -53,8 +56,8 @@ impl Parts {
     ) -> Result<Self> {
         let mut parts = Self::default();
         if args.initrd_fd != -1 {
-            let file = session.open(args.initrd_fd, "initrd")?;
-            let bytes = session.read(&file, false, "initrd")?;
+            let file = session.open(args.initrd_fd, What::Initrd)?;
+            let bytes = session.read(&file, false, What::Initrd)?;
             session
                 .log
                 .line(fmt!("caller's initrd: {} bytes", bytes.len()));
@@ -98,9 +101,7 @@ impl Parts {
     pub(crate) fn install(self, file: &File, flags: u32, session: &mut Session) -> Result {
         let kernel = self.kernel.ok_or(ECANCELED)?;
         let initrd = self.initrd.join(&mut session.budget).map_err(|errno| {
-            session
-                .log
-                .refuse(errno, fmt!("initrd: {}", initrd::why_not(errno)))
+            session.refuse(What::Initrd, errno, fmt!("{}", initrd::why_not(errno)))
         })?;
         let cmdline = self.cmdline.into_string()?;
         session.log.line(fmt!(

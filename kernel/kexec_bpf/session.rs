@@ -5,6 +5,7 @@
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
+    fmt,
     prelude::*, //
 };
 
@@ -26,6 +27,42 @@ use crate::{
 
 /// The most files that one load reads: one for each resource of all levels.
 const FILES_MAX: usize = (bindings::KEXEC_BPF_HANDLES_MAX * bindings::KEXEC_BPF_DEPTH_MAX) as usize;
+
+/// What is refused.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    /// The image, or one that is nested in it.
+    Image,
+    /// The caller's initrd.
+    Initrd,
+    /// What a program asks for.
+    Request,
+    /// A file that a program asks for.
+    File,
+}
+
+impl What {
+    /// Whether a program may go on without it.
+    fn is_programs(self) -> bool {
+        matches!(self, Self::Request | Self::File)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Image => "image",
+            Self::Initrd => "initrd",
+            Self::Request => "program",
+            Self::File => "program: file",
+        })
+    }
+}
+
+/// Whether a kfunc that fails with `errno` ends the load.
+pub(crate) fn ends_load(errno: Error) -> bool {
+    matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
+}
 
 /// One load.
 pub(crate) struct Session {
@@ -60,46 +97,35 @@ impl Session {
     }
 
     /// Takes the file from a descriptor, once.
-    pub(crate) fn open(&mut self, fd: i32, what: &str) -> Result<File> {
+    pub(crate) fn open(&mut self, fd: i32, what: What) -> Result<File> {
         if self.taken.contains(&fd) {
-            return Err(self
-                .log
-                .refuse(EBADF, fmt!("{what}: descriptor {fd} was already read")));
+            return Err(self.refuse(what, EBADF, fmt!("descriptor {fd} was already read")));
         }
-        let file = File::get(fd).map_err(|errno| {
-            self.log
-                .refuse(errno, fmt!("{what}: {fd} is not an open descriptor"))
-        })?;
+        let file = File::get(fd)
+            .map_err(|errno| self.refuse(what, errno, fmt!("{fd} is not an open descriptor")))?;
         if self.taken.len() == FILES_MAX {
-            return Err(self
-                .log
-                .refuse(EFBIG, fmt!("{what}: more than {FILES_MAX} files")));
+            return Err(self.refuse(what, EFBIG, fmt!("more than {FILES_MAX} files")));
         }
         self.taken.push(fd, GFP_KERNEL_ACCOUNT)?;
         Ok(file)
     }
 
     /// Reads a whole file.
-    pub(crate) fn read(&mut self, file: &File, is_image: bool, what: &str) -> Result<VVec<u8>> {
-        let refuse = |log: &mut Log, errno, why: &str| log.refuse(errno, fmt!("{what}: {why}"));
+    pub(crate) fn read(&mut self, file: &File, is_image: bool, what: What) -> Result<VVec<u8>> {
         let len = file.len().map_err(|errno| {
             let why = "not a regular file that is open for reading";
-            refuse(&mut self.log, errno, why)
+            self.refuse(what, errno, fmt!("{why}"))
         })?;
         if len == 0 && is_image {
-            return Err(refuse(&mut self.log, ENOEXEC, "the file is empty"));
+            return Err(self.refuse(what, ENOEXEC, fmt!("the file is empty")));
         }
         if len > IMAGE_MAX {
-            return Err(refuse(
-                &mut self.log,
-                EFBIG,
-                "the file is larger than 1 GiB",
-            ));
+            return Err(self.refuse(what, EFBIG, fmt!("the file is larger than 1 GiB")));
         }
         let bytes = self
             .budget
             .buffer(len)
-            .map_err(|errno| refuse(&mut self.log, errno, "there is no memory for it"))?;
+            .map_err(|errno| self.refuse(what, errno, fmt!("there is no memory for it")))?;
         if len == 0 {
             return Ok(bytes);
         }
@@ -111,14 +137,22 @@ impl Session {
                 EFBIG | EINVAL => (EIO, "the file cannot be read"),
                 _ => (error, "the file cannot be read"),
             };
-            self.log
-                .refuse(errno, fmt!("{what}: {why}: {}", error.to_errno()))
+            self.refuse(what, errno, fmt!("{why}: {}", error.to_errno()))
         })
     }
 
     /// Refuses what a parser refused.
-    pub(crate) fn malformed(&mut self, what: &str, error: error::Error) -> Error {
-        self.log.refuse(error.kind.errno(), fmt!("{what}: {error}"))
+    pub(crate) fn malformed(&mut self, what: What, error: error::Error) -> Error {
+        self.refuse(what, error.kind.errno(), fmt!("{error}"))
+    }
+
+    /// Writes why something is refused with `errno`, and returns that.
+    pub(crate) fn refuse(&mut self, what: What, errno: Error, why: fmt::Arguments<'_>) -> Error {
+        if what.is_programs() && !ends_load(errno) {
+            self.log.line(fmt!("{what}: {why}"));
+            return errno;
+        }
+        self.log.refuse(errno, fmt!("{what}: {why}"))
     }
 
     /// Whether the policy takes an image whose signature check failed with `error`.
@@ -128,7 +162,7 @@ impl Session {
             self.log.line(fmt!("image: not verified: {why}"));
             return Ok(());
         }
-        Err(self.log.refuse(errno, fmt!("image: {why}")))
+        Err(self.refuse(What::Image, errno, fmt!("{why}")))
     }
 
     /// What the record of this load says of the image.
@@ -164,8 +198,8 @@ pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
     }
 }
 
-impl kernel::fmt::Display for error::Error {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+impl fmt::Display for error::Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(self, f)
     }
 }
