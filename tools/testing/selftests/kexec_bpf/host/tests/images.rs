@@ -5,13 +5,10 @@
 //! The images are systemd's, UKIs that ukify makes of them, what sbsign makes of both, and those
 //! in the colon-separated list KEXEC_BPF_IMAGES.
 
+#[path = "../properties/pe.rs"]
+mod properties;
+
 use kexec_bpf_host::pe::Pe;
-use object::pe::IMAGE_DIRECTORY_ENTRY_SECURITY;
-use object::read::pe::{
-    ImageNtHeaders,
-    PeFile64, //
-};
-use object::LittleEndian as LE;
 use sha2::{
     Digest,
     Sha256, //
@@ -33,46 +30,12 @@ fn run<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) {
     assert!(output.status.success(), "{program}: {stderr}");
 }
 
-/// Both parsers see the same machine, sections and certificate table.
-fn compare(pe: &Pe<'_>, file: &[u8], what: &str) {
-    let other = PeFile64::parse(file).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let headers = other.nt_headers();
-    assert_eq!(
-        pe.machine(),
-        headers.file_header().machine.get(LE),
-        "{what}"
-    );
-
-    let theirs = other.section_table();
-    assert_eq!(pe.sections().count(), theirs.len(), "{what}");
-    for (ours, theirs) in pe.sections().zip(theirs.iter()) {
-        let (at, len) = theirs.pe_file_range();
-        assert_eq!(ours.name, theirs.name, "{what}");
-        assert_eq!(ours.virtual_size, theirs.virtual_size.get(LE), "{what}");
-        assert_eq!(ours.range.len(), len as usize, "{what}");
-        if len > 0 {
-            assert_eq!(ours.range.start, at as usize, "{what}");
-        }
-    }
-
-    let directory = other.data_directory(IMAGE_DIRECTORY_ENTRY_SECURITY);
-    let theirs = directory.map(|directory| {
-        let at = directory.virtual_address.get(LE) as usize;
-        at..at + directory.size.get(LE) as usize
-    });
-    assert_eq!(
-        pe.certificates().unwrap_or(0..0),
-        theirs.unwrap_or(0..0),
-        "{what}"
-    );
-}
-
 /// The file is accepted, and the signer's digest was of the bytes that count as covered.
 fn check(path: &Path, signed: bool) {
     let what = path.display().to_string();
     let file = fs::read(path).unwrap();
     let pe = Pe::parse(&file).unwrap_or_else(|error| panic!("{what}: {error}"));
-    compare(&pe, &file, &what);
+    properties::check(&pe, &file);
 
     assert_eq!(pe.certificates().is_some(), signed, "{what}");
     if let Some(certificates) = pe.certificates() {
@@ -189,7 +152,7 @@ fn what_is_accepted_is_understood_alike() {
             let mut file = image.clone();
             file[at] = value;
             if let Ok(pe) = Pe::parse(&file) {
-                compare(&pe, &file, &format!("{value:#x} at {at:#x}"));
+                properties::check(&pe, &file);
                 accepted += 1;
             }
         }

@@ -2,61 +2,11 @@
 
 //! Objects that were cut or changed somewhere: they are refused, or make something well formed.
 
-use kexec_bpf_host::btf::Btf;
-use kexec_bpf_host::map::Content;
-use kexec_bpf_host::part::Part;
-use kexec_bpf_host::program::Linked;
-
 use super::{
     compile,
     link,
-    CALL,
-    LD_IMM64, //
+    properties, //
 };
-
-/// Asserts what the kernel relies on. It verifies the instructions anyway, but must not find
-/// references to anything of the caller's there.
-fn assert_well_formed(linked: &Linked<'_>) {
-    let len = linked.insns.len() as i64;
-    let starts: Vec<i64> = linked.info.functions.iter().map(|f| f[0].into()).collect();
-    assert_eq!(starts.first(), Some(&0));
-    assert!(starts.windows(2).all(|pair| pair[0] < pair[1]));
-    let mut at = 0;
-    while at < linked.insns.len() {
-        let insn = linked.insns[at];
-        let target = at as i64 + i64::from(insn.imm) + 1;
-        let map = linked.maps.get(insn.imm as usize);
-        match (insn.code, insn.regs >> 4) {
-            (CALL, 0 | 2) | (LD_IMM64, 0) => (),
-            (CALL, 1) | (LD_IMM64, 4) => assert!(starts[1..].contains(&target)),
-            (LD_IMM64, 5) => assert_eq!(map.map(|map| map.content), Some(Content::Declared)),
-            (LD_IMM64, 6) => {
-                let map = map.expect("no such map");
-                assert_ne!(map.content, Content::Declared);
-                assert!((linked.insns[at + 1].imm as u32) < map.value_size);
-            }
-            (CALL | LD_IMM64, source) => panic!("source {source}"),
-            _ => (),
-        }
-        at += if insn.code == LD_IMM64 { 2 } else { 1 };
-    }
-    assert_eq!(at as i64, len);
-    assert!(linked
-        .info
-        .lines
-        .iter()
-        .all(|line| i64::from(line[0]) < len));
-    for relo in linked.info.core_relos.iter() {
-        assert_eq!(relo[0] % 8, 0);
-        assert!(i64::from(relo[0] / 8) < len);
-    }
-    for map in linked.maps.iter() {
-        if let Content::Rodata(data) | Content::Data(data) = map.content {
-            assert_eq!(data.len(), map.value_size as usize);
-        }
-    }
-    assert!(Btf::parse(Part::whole(&linked.btf)).is_ok());
-}
 
 /// The section headers come last, so that something is missing from each truncation.
 #[test]
@@ -85,7 +35,7 @@ fn changed_bytes() {
         ] {
             object[at] = new;
             if let Ok(linked) = link(&object) {
-                assert_well_formed(&linked);
+                properties::check(&linked, &object);
             }
         }
         object[at] = old;
@@ -114,7 +64,7 @@ fn changed_words() {
         ] {
             object[at..at + 4].copy_from_slice(&new.to_le_bytes());
             if let Ok(linked) = link(&object) {
-                assert_well_formed(&linked);
+                properties::check(&linked, &object);
             }
         }
         object[at..at + 4].copy_from_slice(&old);
@@ -123,6 +73,8 @@ fn changed_words() {
 
 #[test]
 fn unchanged() {
-    assert_well_formed(&link(&compile("small", &[])).unwrap());
-    assert_well_formed(&link(&compile("full", &[])).unwrap());
+    for name in ["small", "full"] {
+        let object = compile(name, &[]);
+        properties::check(&link(&object).unwrap(), &object);
+    }
 }

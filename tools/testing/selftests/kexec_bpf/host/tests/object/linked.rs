@@ -8,20 +8,17 @@ use kexec_bpf_host::btf::{
     self,
     Btf, //
 };
-use kexec_bpf_host::elf::{
-    relocations,
-    Elf,
-    SHT_REL, //
-};
 use kexec_bpf_host::link::Insn;
 use kexec_bpf_host::map::Content;
 use kexec_bpf_host::part::Part;
 
-use super::{
-    compile,
-    link,
+use super::properties::{
     CALL,
     LD_IMM64, //
+};
+use super::{
+    compile,
+    link, //
 };
 
 #[test]
@@ -234,61 +231,4 @@ fn types() {
             ("unused", 1),
         ]
     );
-}
-
-/// Another reader sees the same sections and symbols.
-#[test]
-fn same_as_object_crate() {
-    use object::read::elf::{
-        FileHeader,
-        SectionHeader,
-        Sym, //
-    };
-
-    let bytes = compile("full", &[]);
-    let ours = Elf::parse(&bytes).unwrap();
-    let header = object::elf::FileHeader64::<object::LittleEndian>::parse(&bytes[..]).unwrap();
-    let endian = object::LittleEndian;
-    let sections = header.sections(endian, &bytes[..]).unwrap();
-    assert_eq!(ours.sections.len(), sections.len());
-    for (ours, theirs) in ours.sections.iter().zip(sections.iter()) {
-        assert_eq!(
-            ours.name.to_bytes(),
-            sections.section_name(endian, theirs).unwrap()
-        );
-        assert_eq!(ours.kind, theirs.sh_type(endian));
-        assert_eq!(ours.size, theirs.sh_size(endian));
-        assert_eq!(ours.data.bytes(), theirs.data(endian, &bytes[..]).unwrap());
-        if ours.kind == SHT_REL {
-            let (theirs, _) = theirs.rel(endian, &bytes[..]).unwrap().unwrap();
-            let ours: Vec<_> = relocations(ours)
-                .unwrap()
-                .map(|entry| entry.unwrap())
-                .collect();
-            assert_eq!(ours.len(), theirs.len());
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                assert_eq!(ours.offset, theirs.r_offset.get(endian));
-                assert_eq!(ours.symbol, theirs.r_sym(endian));
-                assert_eq!(ours.kind, theirs.r_type(endian));
-            }
-        }
-    }
-    let symbols = sections
-        .symbols(endian, &bytes[..], object::elf::SHT_SYMTAB)
-        .unwrap();
-    assert_eq!(ours.symbols().count(), symbols.len());
-    for (ours, theirs) in ours.symbols().zip(symbols.iter()) {
-        let ours = ours.unwrap();
-        assert_eq!(
-            ours.name.to_bytes(),
-            theirs.name(endian, symbols.strings()).unwrap()
-        );
-        assert_eq!(ours.kind, theirs.st_type());
-        assert_eq!(ours.value, theirs.st_value(endian));
-        assert_eq!(ours.size, theirs.st_size(endian));
-        assert_eq!(ours.is_global(), !theirs.is_local());
-        assert_eq!(ours.is_weak(), theirs.is_weak());
-        let section = symbols.symbol_section(endian, theirs, object::SymbolIndex(0));
-        assert_eq!(ours.section, section.unwrap().map(|index| index.0));
-    }
 }

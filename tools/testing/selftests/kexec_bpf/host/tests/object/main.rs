@@ -4,6 +4,8 @@
 
 mod changed;
 mod linked;
+#[path = "../../properties/object.rs"]
+mod properties;
 mod refused;
 
 use std::ffi::CStr;
@@ -16,9 +18,6 @@ use kexec_bpf_host::error::Result;
 use kexec_bpf_host::link::Kernel;
 use kexec_bpf_host::object::Object;
 use kexec_bpf_host::program::Linked;
-
-const CALL: u8 = 0x85;
-const LD_IMM64: u8 = 0x18;
 
 /// A kernel with two functions.
 struct Fake;
