@@ -205,8 +205,8 @@ impl Definition {
                 b"key" | b"value" => btf.size_of(pointer.size_or_type)?,
                 _ => btf.array_len(pointer.size_or_type)?,
             };
-            if field.replace(value).is_some_and(|old| old != value) {
-                return Err(type_.malformed("a map is said to be two things"));
+            if field.replace(value).is_some() {
+                return Err(type_.malformed("a field of a map is given twice"));
             }
         }
         Ok(all)

@@ -153,11 +153,11 @@ fn refused_maps() {
         let text = format!("a map with a field '{field}'");
         assert_eq!(replaced("type,2)", &to), (Kind::Unsupported, text));
     }
-    let text = "a map is said to be two things";
-    assert_eq!(
-        replaced("type,2)", "type,2);__type(key,u64)"),
-        (Kind::Malformed, text.to_string())
-    );
+    let text = "a field of a map is given twice";
+    for key in ["__type(key,u64)", "__type(key,u32)"] {
+        let twice = replaced("type,2)", &format!("type,2);{key}"));
+        assert_eq!(twice, (Kind::Malformed, text.to_string()), "{key}");
+    }
     refused(
         &["-DMAP=int type;"],
         Kind::Malformed,
