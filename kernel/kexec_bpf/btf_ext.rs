@@ -3,7 +3,6 @@
 //! What `.BTF.ext` says about instructions, moved along with them.
 
 use crate::btf;
-use crate::elf;
 use crate::error::{
     Error,
     Result, //
@@ -87,8 +86,7 @@ fn records<const N: usize, K: Kernel>(
     let mut at = 4_u64;
     while at < part.size() {
         let name = object.btf.name(part.le32(at)?)?;
-        let code = |s: &elf::Section<'_>| s.name == name && s.flags & elf::SHF_EXECINSTR != 0;
-        let section = object.elf.sections.iter().position(code);
+        let section = object.code(name);
         let section = section.ok_or(Error::malformed("no section has this code", part.at(at)))?;
         let count = part.le32(at.saturating_add(4))?;
         at = at.saturating_add(8);

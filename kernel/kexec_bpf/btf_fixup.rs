@@ -39,6 +39,8 @@ pub struct Fixup<'o, 'a> {
     parameter: u32,
     /// Names of global variables, ordered, and where they are in their sections.
     variables: Vec<(&'a CStr, u32)>,
+    /// How many more sections there may be.
+    sections: usize,
     out: Vec<u8>,
 }
 
@@ -57,6 +59,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
             statics,
             parameter: btf.get(program)?.name,
             variables: variables(elf)?,
+            sections: elf.sections.len(),
             out: Vec::default(),
         };
         fixup
@@ -120,6 +123,8 @@ impl<'o, 'a> Fixup<'o, 'a> {
 
     /// A section needs its size, and its variables where they are, in this order.
     fn section(&mut self, type_: &Type<'_>) -> Result {
+        let many = type_.malformed("there are more sections of variables than sections");
+        self.sections = self.sections.checked_sub(1).ok_or(many)?;
         let name = self.btf.name(type_.name)?;
         let error = Error::unsupported("variables of a section", type_.part.at(0));
         let error = error.named(name.to_bytes());

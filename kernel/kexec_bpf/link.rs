@@ -29,6 +29,9 @@ const R_BPF_64_64: u32 = 1;
 /// Relocation of a call.
 const R_BPF_64_32: u32 = 10;
 
+/// The verifier takes no more. To look one up may take the kernel a millisecond.
+const KFUNCS_MAX: usize = 256;
+
 const LD_IMM64: u8 = 0x18;
 const CALL: u8 = 0x85;
 
@@ -93,6 +96,8 @@ pub struct Linker<'o, 'a, K> {
     pub order: Vec<usize>,
     /// For each function of the object the index of its first instruction, if it is used.
     starts: Vec<Option<i32>>,
+    /// Where the symbols of functions of the kernel are, and the functions' IDs.
+    kfuncs: Vec<(u64, Option<u32>)>,
     /// The index of the instruction after those of all functions in `order`.
     end: i32,
 }
@@ -110,6 +115,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             insns: Vec::default(),
             order: Vec::default(),
             starts,
+            kfuncs: Vec::default(),
             end: 0,
         };
         linker.place(0)?;
@@ -217,7 +223,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         let Some(section) = symbol.section else {
             // The program asks whether there is such a function.
             if symbol.is_external() && symbol.is_weak() {
-                return load(0, self.kernel.kfunc_id(symbol.name).is_some().into(), 0);
+                return load(0, self.kfunc_id(&symbol)?.is_some().into(), 0);
             }
             return Err(unsupported(
                 "the address of something in the kernel",
@@ -284,8 +290,8 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     }
 
     /// A call of a kernel function. With the ID 0 the verifier takes one that is never executed.
-    fn kfunc_call(&self, insn: Insn, symbol: &Symbol<'_>) -> Result<Insn> {
-        let id = match self.kernel.kfunc_id(symbol.name) {
+    fn kfunc_call(&mut self, insn: Insn, symbol: &Symbol<'_>) -> Result<Insn> {
+        let id = match self.kfunc_id(symbol)? {
             Some(id) => id as i32,
             None if symbol.is_weak() => 0,
             None => return Err(unsupported("the kernel has no function", symbol)),
@@ -296,6 +302,20 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             imm: id,
             ..insn
         })
+    }
+
+    /// The ID of a function of the kernel, if there is one.
+    fn kfunc_id(&mut self, symbol: &Symbol<'_>) -> Result<Option<u32>> {
+        if let Some(&(_, id)) = self.kfuncs.iter().find(|&&(at, _)| at == symbol.at) {
+            return Ok(id);
+        }
+        if self.kfuncs.len() == KFUNCS_MAX {
+            let rule = "there are too many functions of the kernel";
+            return Err(Error::too_big(rule, symbol.at));
+        }
+        let id = self.kernel.kfunc_id(symbol.name);
+        self.kfuncs.push((symbol.at, id))?;
+        Ok(id)
     }
 
     /// How far a function is from the end of the instruction that comes next.

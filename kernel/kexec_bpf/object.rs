@@ -183,6 +183,16 @@ impl<'a> Object<'a> {
         (function.section == section && inside).then_some(index)
     }
 
+    /// Index of the section of code that has this name.
+    pub(crate) fn code(&self, name: &CStr) -> Option<usize> {
+        // Those of the program come first, all others are in one section.
+        let mut functions = [self.functions.first()?, self.functions.last()?].into_iter();
+        let section = |index| self.elf.sections.get(index);
+        functions
+            .find(|f| section(f.section).is_some_and(|section| section.name == name))
+            .map(|f| f.section)
+    }
+
     /// The relocations of a function.
     pub(crate) fn relocations_of(&self, function: &Function<'_>) -> &[Relocation] {
         let mut sections = self.relocations.iter();

@@ -3,6 +3,7 @@
 //! The object loader, with objects as clang makes them, and as no compiler would.
 
 mod changed;
+mod costly;
 mod linked;
 #[path = "../../properties/object.rs"]
 mod properties;

@@ -406,6 +406,14 @@ fn lies_about_sections() {
 }
 
 #[test]
+fn lies_about_information() {
+    // The name of the first section that there is something said about.
+    let lie = lie(section(".BTF.ext").2 + 36, &[0; 4]);
+    let text = "no section has this code".to_string();
+    assert_eq!(lie, (Kind::Malformed, text));
+}
+
+#[test]
 fn lies_about_relocations() {
     let malformed = Kind::Malformed;
     let unsuitable = "a relocation that does not suit the code";
