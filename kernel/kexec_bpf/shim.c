@@ -19,6 +19,7 @@
 #include <linux/pe.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
+#include <linux/uaccess.h>
 #include <keys/system_keyring.h>
 #include "../kexec_internal.h"
 
@@ -376,7 +377,8 @@ struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, cha
 
 	strscpy(attr.prog_name, spec->name, sizeof(attr.prog_name));
 	prog = bpf_prog_load_kern(&attr, &objs, &log_attr);
-	*log_len = min(*log_len, attr.log_true_size);
+	/* log_true_size is what it was at its longest, before the verifier went back. */
+	*log_len = min3(*log_len, attr.log_true_size, (u32)strnlen_user(log, *log_len));
 	return prog;
 }
 
