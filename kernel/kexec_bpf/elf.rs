@@ -109,9 +109,9 @@ impl Symbol<'_> {
         self.bind == STB_WEAK
     }
 
-    /// Whether it is to be found outside the object.
+    /// Whether it is to be found outside the object, by its name.
     pub fn is_external(&self) -> bool {
-        self.index == SHN_UNDEF && self.is_global()
+        self.index == SHN_UNDEF && self.is_global() && !self.name.is_empty()
     }
 }
 
