@@ -12,6 +12,7 @@ mod uapi;
 
 mod accepted;
 mod carrier;
+mod closed_lists;
 mod cmdline;
 mod context;
 mod decompress;
@@ -45,6 +46,7 @@ const TESTS: [&[harness::Test]; 15] = [
     images::TESTS,
     first::TESTS,
     verifier::TESTS,
+    closed_lists::TESTS,
     accepted::TESTS,
     private::TESTS,
     record::TESTS,
