@@ -24,7 +24,7 @@ fn its_log() -> Result {
     image("first")?;
     let output = match Command::new("kexec-bpf")
         .arg("check")
-        .arg(path("first"))
+        .arg(path("first.efi"))
         .output()
     {
         Ok(output) => output,

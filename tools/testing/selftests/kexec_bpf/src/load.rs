@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::OnceLock;
 use std::thread;
 
@@ -20,19 +20,35 @@ pub fn set_images(path: PathBuf) {
     IMAGES.get_or_init(|| path);
 }
 
+static SECURE_BOOT: AtomicBool = AtomicBool::new(false);
+
+/// Says that the machine was started by secure boot.
+pub fn set_secure_boot() {
+    SECURE_BOOT.store(true, Ordering::Relaxed);
+}
+
+/// Whether the machine was started by secure boot.
+pub fn secure_boot() -> bool {
+    SECURE_BOOT.load(Ordering::Relaxed)
+}
+
 /// Whether the kernel does not know the system call.
 pub fn is_unknown() -> bool {
     syscall(std::ptr::null::<Args>(), 0) == libc::ENOSYS
 }
 
-/// Where an image is.
+/// Where a file is that is beside the images.
 pub fn path(name: &str) -> PathBuf {
-    let directory = IMAGES.get().expect("it was said");
-    directory.join(format!("{name}.efi"))
+    IMAGES.get().expect("it was said").join(name)
 }
 
 /// The bytes of an image.
 pub fn image(name: &str) -> Result<Vec<u8>> {
+    stored(&format!("{name}.efi"))
+}
+
+/// The bytes of a file that is beside the images.
+pub fn stored(name: &str) -> Result<Vec<u8>> {
     let path = path(name);
     match fs::read(&path) {
         Ok(bytes) => Ok(bytes),
@@ -75,7 +91,7 @@ pub fn lockdown() -> String {
 
 /// Whether images have to be signed.
 pub fn enforced() -> bool {
-    lockdown() != "none"
+    lockdown() != "none" || secure_boot()
 }
 
 /// Whether a kernel is loaded.

@@ -21,6 +21,7 @@ mod first;
 mod images;
 mod initrd;
 mod kernel_log;
+mod policy;
 mod private;
 mod provenance;
 mod record;
@@ -31,8 +32,9 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [NAME]
-Runs the tests whose names contain NAME. DIR has the images (default /files).";
+const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [NAME]
+Runs the tests whose names contain NAME. DIR has the images (default /files). --secure-boot says that the
+kernel enforces signatures without lockdown, and trusts the key \"platform\".";
 
 /// The tests in their order. What lasts until the machine ends is last.
 const TESTS: [&[harness::Test]; 15] = [
@@ -50,6 +52,7 @@ const TESTS: [&[harness::Test]; 15] = [
     accepted::TESTS,
     private::TESTS,
     record::TESTS,
+    policy::TESTS,
     refused::TESTS,
     kernel_log::TESTS,
 ];
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.len()) {
             ("--images", 1..) => images = arguments.next().unwrap_or_default().into(),
+            ("--secure-boot", _) => load::set_secure_boot(),
             (word, 0) if !word.starts_with('-') => name = argument,
             _ => {
                 eprintln!("{USAGE}");

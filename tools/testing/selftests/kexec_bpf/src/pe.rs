@@ -84,3 +84,29 @@ pub fn certificate_entry(image: &[u8]) -> usize {
 pub fn checksum(image: &[u8]) -> usize {
     number(image, 0x3c, 4) + 24 + 64
 }
+
+/// The image with this certificate table instead of its own.
+pub fn with_certificates(image: &[u8], table: &[u8]) -> Vec<u8> {
+    let at = match certificates(image) {
+        (0, _) => image.len(),
+        (at, _) => at,
+    };
+    let mut image = [&image[..at], table].concat();
+    let entry = certificate_entry(&image);
+    image[entry..entry + 4].copy_from_slice(&(at as u32).to_le_bytes());
+    image[entry + 4..entry + 8].copy_from_slice(&(table.len() as u32).to_le_bytes());
+    image
+}
+
+/// A certificate table with this PKCS#7 message.
+pub fn certificate(message: &[u8]) -> Vec<u8> {
+    const REVISION: u16 = 0x200;
+    const TYPE_PKCS_SIGNED_DATA: u16 = 2;
+    let len = message.len() as u32 + 8;
+    let mut table = len.to_le_bytes().to_vec();
+    table.extend(REVISION.to_le_bytes());
+    table.extend(TYPE_PKCS_SIGNED_DATA.to_le_bytes());
+    table.extend(message);
+    table.resize(table.len().next_multiple_of(8), 0);
+    table
+}
