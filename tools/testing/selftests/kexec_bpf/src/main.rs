@@ -37,7 +37,7 @@ Runs the tests whose names contain NAME. DIR has the images (default /files). --
 kernel enforces signatures without lockdown, and trusts the key \"platform\".";
 
 /// The tests in their order. What lasts until the machine ends is last.
-const TESTS: [&[harness::Test]; 15] = [
+const TESTS: &[&[harness::Test]] = &[
     context::TESTS,
     carrier::TESTS,
     decompress::TESTS,
