@@ -6,12 +6,14 @@ use kexec_bpf_host::pe::Pe;
 use object::pe::{
     ImageNtHeaders32,
     ImageNtHeaders64,
+    ImageSectionHeader,
     IMAGE_DIRECTORY_ENTRY_SECURITY,
     IMAGE_NT_OPTIONAL_HDR64_MAGIC, //
 };
 use object::read::pe::{
     optional_header_magic,
     ImageNtHeaders,
+    ImageOptionalHeader,
     PeFile, //
 };
 use object::LittleEndian as LE;
@@ -25,26 +27,17 @@ pub fn check(pe: &Pe<'_>, file: &[u8]) {
     }
 }
 
-/// The digest is of all but what it is known to leave out, and of each byte that a section has.
+/// The digest is of all but what it is known to leave out.
 fn check_ranges(pe: &Pe<'_>, file: &[u8]) {
     let [a, b, c] = pe.covered();
     let certificates = pe.certificates().unwrap_or(file.len()..file.len());
     assert_eq!(certificates.end, file.len());
     assert_eq!((a.start, c.end), (0, certificates.start));
     assert_eq!((b.start - a.end, c.start - b.end), (4, 8));
-
-    let mut sections: Vec<_> = pe.sections().map(|section| section.range).collect();
-    sections.retain(|range| !range.is_empty());
-    sections.sort_by_key(|range| range.start);
-    let mut end = c.start;
-    for range in sections {
-        assert!(end <= range.start);
-        end = range.end;
-    }
-    assert!(end <= certificates.start);
 }
 
-/// Another parser sees the same machine, sections and certificate table.
+/// Another parser sees the same machine, sections and certificate table, and that headers and
+/// sections follow each other up to the tail.
 fn compare<Nt: ImageNtHeaders>(pe: &Pe<'_>, file: &[u8]) {
     let other = PeFile::<Nt>::parse(file).expect("refused by the other parser");
     let headers = other.nt_headers();
@@ -61,6 +54,19 @@ fn compare<Nt: ImageNtHeaders>(pe: &Pe<'_>, file: &[u8]) {
             assert_eq!(ours.range.start, at as usize);
         }
     }
+
+    let raw = |section: &ImageSectionHeader| {
+        let at = section.pointer_to_raw_data.get(LE);
+        (at, section.size_of_raw_data.get(LE))
+    };
+    let mut filled: Vec<_> = theirs.iter().map(raw).filter(|raw| raw.1 > 0).collect();
+    filled.sort_unstable();
+    let mut end = headers.optional_header().size_of_headers();
+    for (at, len) in filled {
+        assert_eq!(at, end);
+        end += len;
+    }
+    assert!(end as usize <= pe.covered()[2].end);
 
     let directory = other.data_directory(IMAGE_DIRECTORY_ENTRY_SECURITY);
     let theirs = directory.map(|directory| {
