@@ -239,7 +239,7 @@ impl Loaded {
             &[&format!("refused: {why}"), &format!("not loaded: -{errno}")],
         )?;
         equal("a kernel is loaded", loaded()?, false)?;
-        let good = Load::dry(&file(&image("small")?)?).run();
+        let good = Load::dry(&file(&image("tiny")?)?).run();
         equal("errno of the next load", good.errno, 0).context(good.log.join("\n"))
     }
 }
