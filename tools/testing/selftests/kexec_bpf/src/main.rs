@@ -8,10 +8,12 @@ mod load;
 mod object;
 mod pe;
 mod script;
+mod tiny;
 mod uapi;
 
 mod accepted;
 mod carrier;
+mod certificates;
 mod closed_lists;
 mod cmdline;
 mod context;
@@ -21,6 +23,7 @@ mod first;
 mod images;
 mod initrd;
 mod kernel_log;
+mod malformed;
 mod policy;
 mod private;
 mod provenance;
@@ -52,6 +55,8 @@ const TESTS: &[&[harness::Test]] = &[
     accepted::TESTS,
     private::TESTS,
     record::TESTS,
+    malformed::TESTS,
+    certificates::TESTS,
     policy::TESTS,
     refused::TESTS,
     kernel_log::TESTS,

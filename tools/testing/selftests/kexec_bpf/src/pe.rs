@@ -80,6 +80,21 @@ pub fn certificate_entry(image: &[u8]) -> usize {
     number(image, 0x3c, 4) + 24 + 112 + 4 * 8
 }
 
+/// Puts a field into an image.
+pub fn put<const N: usize>(image: &mut [u8], at: usize, field: [u8; N]) {
+    image[at..at + N].copy_from_slice(&field);
+}
+
+/// Where the header is that begins with "PE".
+pub fn header(image: &[u8]) -> usize {
+    number(image, 0x3c, 4)
+}
+
+/// The length of the DER element that these bytes begin with, as long as PKCS #7 messages are.
+pub fn der_len(bytes: &[u8]) -> usize {
+    4 + usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))
+}
+
 /// Where the checksum is in the headers.
 pub fn checksum(image: &[u8]) -> usize {
     number(image, 0x3c, 4) + 24 + 64
