@@ -7,7 +7,7 @@ use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use crate::harness::{Context, Result};
-use crate::load::{file, image, Load};
+use crate::load::{file, image, Load, Loaded};
 
 tests![of_a_load, of_a_refusal];
 
@@ -41,8 +41,9 @@ impl Listener {
         }
     }
 
-    /// The text of the next record of a load. Waits for it: a test that hangs has failed.
-    fn record(&self) -> Result<String> {
+    /// The text of this load's record. Waits for it: a test that hangs has failed. Those of loads before
+    /// can be late.
+    fn record(&self, run: &Loaded) -> Result<String> {
         let mut message = [0u8; 8192];
         loop {
             // SAFETY: The buffer is of this length.
@@ -52,7 +53,11 @@ impl Listener {
             };
             let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
             if len > HEADER && message[4..6] == AUDIT_KEXEC_BPF.to_ne_bytes() {
-                return Ok(String::from_utf8_lossy(&message[HEADER..len]).into_owned());
+                let record = String::from_utf8_lossy(&message[HEADER..len]).into_owned();
+                let digest = format!("digest {}", field(&record, "digest").unwrap_or_default());
+                if run.log.iter().any(|line| line.ends_with(&digest)) {
+                    return Ok(record);
+                }
             }
         }
     }
@@ -76,13 +81,10 @@ fn is_hex(text: &str, len: usize) -> bool {
 fn of_a_load() -> Result {
     let listener = Listener::new()?;
     let run = Load::dry(&file(&image("plain")?)?).run();
-    let record = listener.record()?;
-    let digest = field(&record, "digest").unwrap_or_default();
-    let logged = run.log.iter().any(|line| line.ends_with(digest));
+    let record = listener.record(&run)?;
     // There are spaces in the name, so audit writes it as hexadecimal digits.
     let signer = field(&record, "signer").and_then(unhex);
-    let good = is_hex(digest, 64)
-        && logged
+    let good = is_hex(field(&record, "digest").unwrap_or_default(), 64)
         && is_hex(field(&record, "key").unwrap_or_default(), 64)
         && signer.as_deref() == Some(b"kexec_bpf test key, trusted")
         && field(&record, "verdict") == Some("0")
@@ -95,11 +97,10 @@ fn of_a_load() -> Result {
 
 fn of_a_refusal() -> Result {
     let listener = Listener::new()?;
-    Load::dry(&file(&image("nobpf")?)?)
-        .run()
-        .refused(libc::ENOEXEC, "image: there is no section .bpf")
+    let run = Load::dry(&file(&image("nobpf")?)?).run();
+    run.refused(libc::ENOEXEC, "image: there is no section .bpf")
         .context("nobpf")?;
-    let record = listener.record()?;
+    let record = listener.record(&run)?;
     let verdict = format!("{}", -libc::ENOEXEC);
     match (field(&record, "verdict"), field(&record, "res")) {
         (Some(text), Some("0")) if text == verdict => Ok(()),
