@@ -136,17 +136,21 @@ fn kinds_of_digests() -> Result {
     unverified(UNSUPPORTED, |image| image.bytes.clone_from(&md5))
 }
 
-/// If the image is still verified, then as what it was, and as signed by whom it was.
+/// If the image is still verified, then as what it was, and as signed by whom it was. Nobody is
+/// named where the certificate cannot be told to be the signer's: it need not be there.
 fn any_byte() -> Result {
     let mut tiny = Tiny::new()?;
-    let want = dry(&tiny.bytes)?.log;
+    let named = dry(&tiny.bytes)?.log;
+    let mut unnamed = named.clone();
+    let digest = named[0].rsplit(' ').next().unwrap_or_default();
+    unnamed[0] = format!("image: signed by '', digest {digest}");
     for at in tiny.table..tiny.len() {
         let bit = 1 << (at % 8);
         tiny.bytes[at] ^= bit;
         let run = dry(&tiny.bytes)?;
         let wrong = [MISFIT, UNTRUSTED, MALFORMED, UNSUPPORTED];
         let fits = match is_verified(&run) {
-            true => run.errno == 0 && run.log == want,
+            true => run.errno == 0 && [&named, &unnamed].contains(&&run.log),
             false => wrong.iter().any(|&what| is_unverified(&run, what)),
         };
         equal(format!("byte {at:#x}"), fits, true).context(run.log.join("\n"))?;
