@@ -39,7 +39,6 @@ const DIRECTORY_CERTIFICATES: u64 = 4;
 ///   or overlap.
 #[derive(Clone, Debug)]
 pub struct Pe<'a> {
-    machine: u16,
     table_at: u64,
     table: &'a [u8],
     checksum: Range<usize>,
@@ -54,8 +53,6 @@ pub struct Section {
     pub name: [u8; 8],
     /// The bytes in the file, without what only aligns the next section.
     pub range: Range<usize>,
-    /// The size in memory: what it has more than `range` is zero.
-    pub virtual_size: u32,
     /// All its bytes in the file.
     raw: Range<u64>,
 }
@@ -135,18 +132,12 @@ impl<'a> Pe<'a> {
         // INVARIANT: The data directories are before `table_at`, hence before `headers_len`, which
         // is not past `certificates`.
         Ok(Self {
-            machine: le16(file, coff)?,
             table_at,
             table,
             checksum: range(file, optional + 64, 4, "no checksum")?,
             directory: range(file, directory, DIRECTORY_LEN, "no certificate directory")?,
             certificates,
         })
-    }
-
-    /// IMAGE_FILE_MACHINE_*.
-    pub fn machine(&self) -> u16 {
-        self.machine
     }
 
     /// All sections, in the order of the section table.
@@ -196,7 +187,6 @@ impl Section {
         Ok(Self {
             name: array(header, 0)?,
             range: raw_at as usize..end_of(raw_size.min(virtual_size)) as usize,
-            virtual_size,
             raw: raw_at..end_of(raw_size),
         })
     }

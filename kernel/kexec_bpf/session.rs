@@ -122,10 +122,13 @@ impl Session {
         if len > IMAGE_MAX {
             return Err(self.refuse(what, EFBIG, fmt!("the file is larger than 1 GiB")));
         }
-        let bytes = self
-            .budget
-            .buffer(len)
-            .map_err(|errno| self.refuse(what, errno, fmt!("there is no memory for it")))?;
+        let bytes = self.budget.buffer(len).map_err(|errno| {
+            let why = match errno {
+                EFBIG => "with it the load would take over half of the memory",
+                _ => "there is no memory for it",
+            };
+            self.refuse(what, errno, fmt!("{why}"))
+        })?;
         if len == 0 {
             return Ok(bytes);
         }

@@ -345,7 +345,10 @@ fn sizes_of_files() -> Result {
     let memory = memory.split_whitespace().nth(1).unwrap_or_default();
     let run = Load::dry(&sparse(IMAGE_MAX)?).run();
     match memory.parse::<u64>()? * 1024 / 2 < IMAGE_MAX {
-        true => run.refused(libc::EFBIG, "image: there is no memory for it"),
+        true => run.refused(
+            libc::EFBIG,
+            "image: with it the load would take over half of the memory",
+        ),
         false => run.refused(libc::ENOEXEC, "image: no MZ signature at byte 0x0"),
     }
 }

@@ -36,19 +36,17 @@ fn check_ranges(pe: &Pe<'_>, file: &[u8]) {
     assert_eq!((b.start - a.end, c.start - b.end), (4, 8));
 }
 
-/// Another parser sees the same machine, sections and certificate table, and that headers and
+/// Another parser sees the same sections and certificate table, and that headers and
 /// sections follow each other up to the tail.
 fn compare<Nt: ImageNtHeaders>(pe: &Pe<'_>, file: &[u8]) {
     let other = PeFile::<Nt>::parse(file).expect("refused by the other parser");
     let headers = other.nt_headers();
-    assert_eq!(pe.machine(), headers.file_header().machine.get(LE));
 
     let theirs = other.section_table();
     assert_eq!(pe.sections().count(), theirs.len());
     for (ours, theirs) in pe.sections().zip(theirs.iter()) {
         let (at, len) = theirs.pe_file_range();
         assert_eq!(ours.name, theirs.name);
-        assert_eq!(ours.virtual_size, theirs.virtual_size.get(LE));
         assert_eq!(ours.range.len(), len as usize);
         if len > 0 {
             assert_eq!(ours.range.start, at as usize);

@@ -98,11 +98,9 @@ fn refused(at: u64, changes: &[&dyn Fn(&mut Image)]) {
 fn signed_image() {
     let image = Image::signed();
     let pe = Pe::parse(&image.0).unwrap();
-    assert_eq!(pe.machine(), 0x8664);
     let bpf = pe.section(b".bpf").unwrap().unwrap();
     assert_eq!(&bpf.name, b".bpf\0\0\0\0");
     assert_eq!(bpf.range, 0x600..0x688);
-    assert_eq!(bpf.virtual_size, 0x88);
     assert_eq!(pe.section(b".bpf2"), Ok(None));
     assert_eq!(pe.section(b".bp"), Ok(None));
     assert_eq!(pe.section(b".bpf\0\0\0\0\0"), Ok(None));
@@ -161,7 +159,6 @@ fn sizes_of_sections() {
             .unwrap()
             .unwrap();
         assert_eq!(section.range.len(), len);
-        assert_eq!(section.virtual_size, virtual_size);
         assert!(image.0.get(section.range).is_some());
     }
 }
