@@ -12,6 +12,7 @@ mod tiny;
 mod uapi;
 
 mod accepted;
+mod appraisal;
 mod carrier;
 mod certificates;
 mod closed_lists;
@@ -36,8 +37,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [NAME]
-Runs the tests whose names contain NAME. DIR has the images (default /files). --secure-boot says that the
-kernel enforces signatures without lockdown, and trusts the key \"platform\".";
+Runs the tests whose names contain NAME; those of \"appraisal\" if this is NAME. DIR has the images
+(default /files). --secure-boot says that the kernel enforces signatures without lockdown, and trusts
+the key \"platform\".";
 
 /// The tests in their order. What lasts until the machine ends is last.
 const TESTS: &[&[harness::Test]] = &[
@@ -81,5 +83,10 @@ fn main() -> ExitCode {
         return harness::skip_all("the kernel has no kexec_bpf_load(2)");
     }
     load::set_images(images);
-    harness::run(&TESTS.concat(), &name)
+    // What follows these would see another kernel: they run on their own.
+    let tests = match name.as_str() {
+        "appraisal" => appraisal::TESTS.to_vec(),
+        _ => TESTS.concat(),
+    };
+    harness::run(&tests, &name)
 }

@@ -20,7 +20,7 @@ tests![damaged_certificate_tables, each_row];
 const DOCUMENTATION: &str = include_str!("../../../../../Documentation/bpf/kexec.rst");
 
 /// What flags.bpf.c adds to the flags.
-const FLAGS: u32 = 256;
+pub const FLAGS: u32 = 256;
 
 /// What becomes of an image where signatures are enforced.
 #[derive(Clone, Copy)]
@@ -116,7 +116,7 @@ const ROWS: [Row; 25] = [
 ];
 
 /// An image of scripts/policy-images.
-fn policy(name: &str) -> Result<Vec<u8>> {
+pub fn policy(name: &str) -> Result<Vec<u8>> {
     image(&format!("policy/{name}"))
 }
 
@@ -152,7 +152,8 @@ fn blacklist(name: &str) -> Result {
     add_key(".blacklist", "blacklist", &entry, &signature)
 }
 
-fn add_key(keyring: &str, kind: &str, description: &str, payload: &[u8]) -> Result {
+/// Adds a key to one of the kernel's keyrings.
+pub fn add_key(keyring: &str, kind: &str, description: &str, payload: &[u8]) -> Result {
     let keys = fs::read_to_string("/proc/keys")?;
     let line = keys
         .lines()
