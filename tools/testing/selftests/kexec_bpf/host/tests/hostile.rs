@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The objects with which the selftests attack the system call, as far as the parsers refuse them.
+
+// What the verifier says is not for these tests.
+#[allow(dead_code)]
+#[path = "../../src/cases/mod.rs"]
+mod cases;
+
+use std::ffi::CStr;
+
+use cases::{
+    Case,
+    BAD_BTF,
+    EFBIG,
+    ELIBBAD,
+    ENOPKG, //
+};
+use kexec_bpf_host::error::{
+    Kind,
+    Result, //
+};
+use kexec_bpf_host::link::Kernel;
+use kexec_bpf_host::object::Object;
+use kexec_bpf_host::program::Linked;
+
+/// A kernel that has whatever is asked for, but for what says that there is no such.
+struct Fake;
+
+impl Kernel for Fake {
+    fn kfunc_id(&self, name: &CStr) -> Option<u32> {
+        let name = name.to_bytes();
+        (!name.starts_with(b"no_such_function")).then_some(1)
+    }
+}
+
+fn link(object: &[u8]) -> Result<Linked<'_>> {
+    Object::parse(object)?.link(&Fake)
+}
+
+/// What of a case the parsers can know: a refusal of theirs.
+fn refusal(case: &Case) -> Option<(i32, &str)> {
+    let why = case.why.strip_prefix("object: ")?;
+    let is_kernels = case.why == BAD_BTF || why.ends_with("cannot be made");
+    (!is_kernels).then_some((case.errno, why))
+}
+
+#[test]
+fn cases() {
+    let mut wrong = 0;
+    for (sort, cases) in [
+        ("headers", cases::headers::cases()),
+        ("sections", cases::sections::cases()),
+        ("relocations", cases::relocations::cases()),
+        ("maps", cases::maps::cases()),
+        ("types", cases::types::cases()),
+        ("info", cases::info::cases()),
+        ("code", cases::code::cases()),
+    ] {
+        for case in cases {
+            let got = link(&case.object).err().map(|error| {
+                let errno = match error.kind {
+                    Kind::Malformed => ELIBBAD,
+                    Kind::Unsupported => ENOPKG,
+                    Kind::TooBig => EFBIG,
+                    other => panic!("{other:?}"),
+                };
+                (errno, error.to_string())
+            });
+            let got = got.as_ref().map(|(errno, text)| (*errno, text.as_str()));
+            if got != refusal(&case) {
+                wrong += 1;
+                let want = refusal(&case);
+                println!("{sort}: {}:\n  {got:?}\n  instead of {want:?}", case.what);
+            }
+        }
+    }
+    assert_eq!(wrong, 0);
+}
