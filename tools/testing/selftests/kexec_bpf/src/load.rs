@@ -226,9 +226,8 @@ impl Loaded {
         .into())
     }
 
-    /// Fails unless the load was refused with this errno, and its log ends with the reason. Nothing
-    /// has to be left of it, and the next good image has to be accepted.
-    pub fn refused(&self, errno: i32, why: &str) -> Result {
+    /// Fails unless the load was refused with this errno, and its log ends with the reason.
+    pub fn ends(&self, errno: i32, why: &str) -> Result {
         let end = self.log.len().saturating_sub(2);
         Self {
             errno: self.errno,
@@ -237,7 +236,12 @@ impl Loaded {
         .check(
             errno,
             &[&format!("refused: {why}"), &format!("not loaded: -{errno}")],
-        )?;
+        )
+    }
+
+    /// The same, and nothing is left of the load, and the next good image is accepted.
+    pub fn refused(&self, errno: i32, why: &str) -> Result {
+        self.ends(errno, why)?;
         equal("a kernel is loaded", loaded()?, false)?;
         let good = Load::dry(&file(&image("tiny")?)?).run();
         equal("errno of the next load", good.errno, 0).context(good.log.join("\n"))

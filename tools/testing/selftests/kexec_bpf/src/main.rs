@@ -4,6 +4,7 @@
 
 #[macro_use]
 mod harness;
+mod cases;
 mod load;
 mod object;
 mod pe;
@@ -21,6 +22,7 @@ mod context;
 mod decompress;
 mod files;
 mod first;
+mod hostile;
 mod images;
 mod initrd;
 mod kernel_log;
@@ -60,6 +62,7 @@ const TESTS: &[&[harness::Test]] = &[
     malformed::TESTS,
     certificates::TESTS,
     policy::TESTS,
+    hostile::TESTS,
     refused::TESTS,
     kernel_log::TESTS,
 ];
