@@ -11,19 +11,76 @@ struct {
 	__type(value, struct private_value);
 } private SEC(".maps");
 
+static __u8 buffer[4096] = { [0 ... 4095] = 'x' };
+
+struct state {
+	struct bpf_kexec_ctx *ctx;
+	__s64 ret;
+	__u64 len;
+};
+
+static int put(__u32 i, struct state *state)
+{
+	struct bpf_kexec_range range = {};
+
+	if (state->len > sizeof(buffer))
+		return 1;
+	state->ret = bpf_kexec_carrier(state->ctx, BPF_KEXEC_PUT, &range, buffer, state->len);
+	return state->ret < 0;
+}
+
+static int append_piece(__u32 i, struct state *state)
+{
+	struct bpf_kexec_range range = { .resource = BPF_KEXEC_IMAGE, .len = 1 };
+
+	state->ret = bpf_kexec_initrd_append(state->ctx, &range, NULL, 0, 0);
+	return state->ret < 0;
+}
+
+static __s64 append_text(struct bpf_kexec_ctx *ctx, __u64 len)
+{
+	if (len > sizeof(buffer))
+		return -1;
+	return bpf_kexec_cmdline_append(ctx, buffer, len, 0);
+}
+
+static __u64 first_op(void)
+{
+	__u32 first = 0;
+	const struct private_value *value = bpf_map_lookup_elem(&private, &first);
+
+	return value ? value->op : 0;
+}
+
 SEC("kexec")
 int obey(struct bpf_kexec_ctx *ctx)
 {
+	struct state state = { .ctx = ctx };
+	const struct private_value *value;
 	__u32 last = PRIVATE_ENTRIES - 1;
-	const struct private_value *value = bpf_map_lookup_elem(&private, &last);
+	__u64 before;
 
+	value = bpf_map_lookup_elem(&private, &last);
 	if (!value)
 		return -1;
+	state.len = value->b;
 	switch (value->op) {
 	case PRIVATE_RETURN:
 		return value->a;
 	case PRIVATE_READ_FD:
 		return bpf_kexec_read_fd(ctx, value->a, value->b);
+	case PRIVATE_PUT:
+		bpf_loop(value->a, put, &state, 0);
+		return state.ret;
+	case PRIVATE_PIECES:
+		bpf_loop(value->a, append_piece, &state, 0);
+		return state.ret;
+	case PRIVATE_CMDLINE:
+		return append_text(ctx, value->a);
+	case PRIVATE_CHANGED:
+		before = first_op();
+		bpf_kexec_read_fd(ctx, value->a, 0);
+		return first_op() != before;
 	}
 	return -1;
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The private data of private.bpf.c: its last entry says what to do. */
+/* The private data of private.bpf.c: the last entry says what to do. */
 #define PRIVATE_ENTRIES	3
 
 enum private_op {
 	PRIVATE_RETURN	= 1,	/* return a */
 	PRIVATE_READ_FD	= 2,	/* read the file at descriptor a with flags b */
+	PRIVATE_PUT	= 3,	/* make a resources of b bytes */
+	PRIVATE_PIECES	= 4,	/* append a pieces to the initrd */
+	PRIVATE_CMDLINE	= 5,	/* append a bytes to the command line */
+	PRIVATE_CHANGED	= 6,	/* read the file at descriptor a: does the first entry change? */
 };
 
 struct private_value {

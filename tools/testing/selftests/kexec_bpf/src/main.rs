@@ -2,6 +2,8 @@
 
 //! Tests of `kexec_bpf_load(2)` and of `BPF_PROG_TYPE_KEXEC`, by a kernel that has them.
 
+mod child;
+mod fuse;
 #[macro_use]
 mod harness;
 mod cases;
@@ -14,24 +16,29 @@ mod uapi;
 
 mod accepted;
 mod appraisal;
+mod at_once;
 mod carrier;
 mod certificates;
 mod closed_lists;
 mod cmdline;
 mod context;
 mod decompress;
+mod descriptors;
 mod files;
 mod first;
+mod grab;
 mod hostile;
 mod images;
 mod initrd;
 mod kernel_log;
+mod limits;
 mod malformed;
 mod policy;
 mod private;
 mod provenance;
 mod record;
 mod refused;
+mod signals;
 mod verifier;
 
 use std::env;
@@ -61,8 +68,13 @@ const TESTS: &[&[harness::Test]] = &[
     record::TESTS,
     malformed::TESTS,
     certificates::TESTS,
-    policy::TESTS,
     hostile::TESTS,
+    limits::TESTS,
+    grab::TESTS,
+    descriptors::TESTS,
+    at_once::TESTS,
+    signals::TESTS,
+    policy::TESTS,
     refused::TESTS,
     kernel_log::TESTS,
 ];

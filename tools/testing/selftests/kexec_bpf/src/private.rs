@@ -28,10 +28,14 @@ tests![
 ];
 
 /// images/private.h
-const ENTRIES: u32 = 3;
-const VALUE_SIZE: u32 = 24;
-const RETURN: u64 = 1;
-const READ_FD: u64 = 2;
+pub const ENTRIES: u32 = 3;
+pub const VALUE_SIZE: u32 = 24;
+pub const RETURN: u64 = 1;
+pub const READ_FD: u64 = 2;
+pub const PUT: u64 = 3;
+pub const PIECES: u64 = 4;
+pub const CMDLINE: u64 = 5;
+pub const CHANGED: u64 = 6;
 
 fn map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> Result<MapHandle> {
     let options = bpf_map_create_opts {
@@ -50,7 +54,7 @@ fn map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> Result<
 }
 
 /// Private data that ask for an operation.
-fn ask(op: u64, a: i64, b: u64) -> Result<MapHandle> {
+pub fn ask(op: u64, a: i64, b: u64) -> Result<MapHandle> {
     let map = map(MapType::Array, 4, VALUE_SIZE, ENTRIES, 0)?;
     let value = [op.to_ne_bytes(), a.to_ne_bytes(), b.to_ne_bytes()].concat();
     map.update(&(ENTRIES - 1).to_ne_bytes(), &value, MapFlags::ANY)?;
@@ -75,7 +79,7 @@ fn copied(loaded: &Loaded) -> Result {
 }
 
 /// Fails unless the program did what it was asked for and returned this.
-fn returns(loaded: &Loaded, want: i64) -> Result {
+pub fn returns(loaded: &Loaded, want: i64) -> Result {
     copied(loaded)?;
     loaded.refused(libc::ECANCELED, &format!("program returned {want}"))
 }
