@@ -2,6 +2,7 @@
 
 //! Tests of `kexec_bpf_load(2)` and of `BPF_PROG_TYPE_KEXEC`, by a kernel that has them.
 
+mod cgroup;
 mod child;
 mod fuse;
 #[macro_use]
@@ -33,6 +34,8 @@ mod initrd;
 mod kernel_log;
 mod limits;
 mod malformed;
+mod memory;
+mod out_of_memory;
 mod policy;
 mod private;
 mod provenance;
@@ -74,6 +77,8 @@ const TESTS: &[&[harness::Test]] = &[
     descriptors::TESTS,
     at_once::TESTS,
     signals::TESTS,
+    memory::TESTS,
+    out_of_memory::TESTS,
     policy::TESTS,
     refused::TESTS,
     kernel_log::TESTS,

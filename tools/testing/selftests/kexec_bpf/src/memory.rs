@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a load takes of memory is given back, and is charged to its process: so a limit holds for it.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, AsRawFd};
+
+use crate::cgroup::Cgroup;
+use crate::child::{Child, End, Plan};
+use crate::harness::{equal, Context, Result};
+use crate::load::{bpf_ids, file, image, loaded, Load, Loaded};
+use crate::private::{ask, CMDLINE, PIECES, PUT, RETURN};
+
+tests![all_is_given_back, limit_kills, limit_refuses];
+
+/// How often each case is run. A byte lost each time is a slab object of at least 8: that is as much as
+/// `cgroup::ONCE`. A page lost each time is more than the noise.
+const TIMES: u32 = 64;
+const NOISE: u64 = TIMES as u64 * 4096 / 2;
+
+/// Fails unless memory and numbers are as before, after a load was made many times.
+fn gives_all_back(load: &Load<'_>) -> Result {
+    let run = |times| -> Result {
+        let cgroup = Cgroup::new()?;
+        let plan = Plan {
+            times,
+            joins: Some(cgroup.procs()),
+        };
+        let (end, _) = Child::with_plan(load, &plan)?.wait()?;
+        equal("it returned", matches!(end, End::Returned(_)), true)?;
+        cgroup.all_given_back()
+    };
+    // What is allocated once and kept.
+    run(2)?;
+    let (ids, free) = (bpf_ids(), free()?);
+    run(TIMES)?;
+    equal("numbers of programs, maps and BTF", bpf_ids(), ids)?;
+    equal("a kernel is loaded", loaded()?, false)?;
+    let lost = free.saturating_sub(self::free()?);
+    equal(format!("{lost} bytes are lost"), lost < NOISE, true)
+}
+
+/// Bytes that are free or can be freed at once.
+fn free() -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let kilobytes = |name| -> Result<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.ok_or("no such line")?.parse()?)
+    };
+    Ok(1024 * (kilobytes("MemFree:")? + kilobytes("SReclaimable:")?))
+}
+
+/// One for each place where a load can end.
+fn all_is_given_back() -> Result {
+    let text = file(b"text")?;
+    let fine = file(&image("small")?)?;
+    for name in [
+        "small",
+        "nested-4",
+        "nested-5",
+        "unsigned",
+        "untrusted",
+        "revoked",
+        "nobpf",
+        "text",
+        "full",
+        "over",
+        "helper",
+        "nothing",
+        "seven",
+        "unverified",
+        "large",
+    ] {
+        gives_all_back(&Load::dry(&file(&image(name)?)?)).context(name)?;
+    }
+    gives_all_back(&Load::dry(&text)).context("text")?;
+    let initrd = Load {
+        initrd: text.as_raw_fd(),
+        cmdline: b"quiet",
+        ..Load::dry(&fine)
+    };
+    gives_all_back(&initrd).context("initrd and command line")?;
+    let private = file(&image("private")?)?;
+    for (op, a, b) in [
+        (RETURN, 1, 0),
+        (PUT, 65, 4096),
+        (PIECES, 257, 0),
+        (CMDLINE, 4096, 0),
+    ] {
+        let data = ask(op, a, b)?;
+        let load = Load {
+            map: data.as_fd().as_raw_fd(),
+            ..Load::dry(&private)
+        };
+        gives_all_back(&load).context(format!("private, {op}"))?;
+    }
+    Ok(())
+}
+
+/// The limits that are tried, in bytes over what the process has at its start.
+const STEP: u64 = 1 << 15;
+const STEPS: u64 = 200;
+
+/// Loads with growing limits until one is enough. `check` looks at those before.
+fn growing_limits(
+    image: &File,
+    check: impl Fn(End, &Loaded, &Cgroup) -> Result,
+    adjust: &str,
+) -> Result<u64> {
+    for step in 1..STEPS {
+        let cgroup = Cgroup::new()?;
+        cgroup.limit(step * STEP)?;
+        let plan = Plan {
+            times: 1,
+            joins: Some(cgroup.procs()),
+        };
+        fs::write("/proc/self/oom_score_adj", adjust)?;
+        let child = Child::with_plan(&Load::dry(image), &plan);
+        fs::write("/proc/self/oom_score_adj", "0")?;
+        let (end, loaded) = child?.wait()?;
+        let enough = end == End::Returned(0);
+        if !enough {
+            check(end, &loaded, &cgroup).context(format!(
+                "{} bytes: {}",
+                step * STEP,
+                loaded.log.join("\n")
+            ))?;
+        }
+        cgroup.all_given_back()?;
+        if enough {
+            return Ok(step);
+        }
+    }
+    Err("no limit is enough".into())
+}
+
+fn limit_kills() -> Result {
+    let image = file(&image("small")?)?;
+    let ids = bpf_ids();
+    let steps = growing_limits(
+        &image,
+        |end, _, cgroup| {
+            equal("end", end, End::Killed(libc::SIGKILL))?;
+            equal("killed for want of memory", cgroup.killed()?, 1)
+        },
+        "0",
+    )?;
+    equal("there were limits that are too low", steps > 2, true)?;
+    equal("numbers of programs, maps and BTF", bpf_ids(), ids)
+}
+
+/// A process that must not be killed gets an error instead.
+fn limit_refuses() -> Result {
+    let image = file(&image("small")?)?;
+    let ids = bpf_ids();
+    let steps = growing_limits(
+        &image,
+        |end, loaded, _| {
+            equal("end", end, End::Returned(libc::ENOMEM))?;
+            equal(
+                "last line",
+                loaded.log.last().map(String::as_str),
+                Some("not loaded: -12"),
+            )
+        },
+        "-1000",
+    )?;
+    equal("there were limits that are too low", steps > 2, true)?;
+    equal("numbers of programs, maps and BTF", bpf_ids(), ids)
+}
