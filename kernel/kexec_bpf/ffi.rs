@@ -142,16 +142,16 @@ pub(crate) fn verify_pe(image: &[u8]) -> Result<(Digest, Signer)> {
     ))
 }
 
-/// Whether unsigned images are refused.
-pub(crate) fn enforced() -> bool {
+/// Whether an image needs a signature of its own.
+pub(crate) fn sig_enforced() -> bool {
     // SAFETY: There are no requirements.
-    unsafe { bindings::kexec_bpf_enforced() }
+    unsafe { bindings::kexec_bpf_sig_enforced() }
 }
 
-/// Whether an image may be loaded whose signature check failed with `error`.
-pub(crate) fn sig_policy(error: Error) -> Result {
+/// Whether IMA lets only images be read that it has found to be signed.
+pub(crate) fn appraised() -> bool {
     // SAFETY: There are no requirements.
-    to_result(unsafe { bindings::kexec_bpf_sig_policy(error.to_errno()) })
+    unsafe { bindings::kexec_bpf_appraised() }
 }
 
 /// The BTF ID of a kernel function.

@@ -25,6 +25,7 @@ use crate::{
         NOTHING, //
     },
     session::{
+        Enforced,
         Session,
         What, //
     },
@@ -68,10 +69,9 @@ impl VerifiedImage {
                 }
                 Err(error) => {
                     session.unsigned(error)?;
-                    // What is accepted all the same under enforcement was appraised by IMA.
-                    match session.is_enforced {
-                        true => (EVERYTHING, Digest::NONE),
-                        false => (NOTHING, Digest::NONE),
+                    match session.enforced {
+                        Enforced::Appraisal => (EVERYTHING, Digest::NONE),
+                        _ => (NOTHING, Digest::NONE),
                     }
                 }
             }

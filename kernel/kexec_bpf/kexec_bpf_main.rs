@@ -97,7 +97,10 @@ use image::VerifiedImage;
 use level::Level;
 use log::Log;
 use parts::Parts;
-use session::Session;
+use session::{
+    Enforced,
+    Session, //
+};
 
 /// The prefix of what `pr_info!` and its like print.
 const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
@@ -106,7 +109,7 @@ const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
 fn load(args: &bindings::kexec_bpf_args) -> Result {
     let log = Log::new(UserPtr::from_addr(args.log_buf as usize), args.log_size);
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
-    let mut session = Session::new(log, is_crash, ffi::enforced());
+    let mut session = Session::new(log, is_crash, Enforced::by_kernel());
     let verdict = run(args, &mut session);
     if let Err(errno) = verdict {
         session.log.line(fmt!("not loaded: {}", errno.to_errno()));

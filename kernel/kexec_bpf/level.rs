@@ -84,7 +84,7 @@ impl<'a> Level<'a> {
         session: &'a mut Session,
     ) -> Self {
         ctx.image_len = image.len();
-        if session.is_enforced {
+        if session.enforced.is_any() {
             ctx.flags |= bindings::BPF_KEXEC_CTX_ENFORCED;
         }
         if session.is_crash {

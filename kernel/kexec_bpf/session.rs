@@ -64,14 +64,40 @@ pub(crate) fn ends_load(errno: Error) -> bool {
     matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
 }
 
+/// What an image has to have.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Enforced {
+    /// Nothing.
+    Nothing,
+    /// A signature by which IMA let it be read.
+    Appraisal,
+    /// A signature of its own. IMA cannot replace it: its rules may hold for other files alone.
+    Signature,
+}
+
+impl Enforced {
+    /// What the kernel asks for.
+    pub(crate) fn by_kernel() -> Self {
+        match (ffi::sig_enforced(), ffi::appraised()) {
+            (true, _) => Self::Signature,
+            (false, true) => Self::Appraisal,
+            (false, false) => Self::Nothing,
+        }
+    }
+
+    /// Whether the kernel to be has to be of verified bytes.
+    pub(crate) fn is_any(self) -> bool {
+        self != Self::Nothing
+    }
+}
+
 /// One load.
 pub(crate) struct Session {
     /// The caller's log.
     pub(crate) log: Log,
     /// Memory that may still be allocated.
     pub(crate) budget: Budget,
-    /// Whether unsigned images are refused.
-    pub(crate) is_enforced: bool,
+    pub(crate) enforced: Enforced,
     /// Whether this is to be the crash kernel.
     pub(crate) is_crash: bool,
     /// Descriptors that were read. None is read twice: what is there may be another file then.
@@ -83,11 +109,11 @@ pub(crate) struct Session {
 
 impl Session {
     /// A new load.
-    pub(crate) fn new(log: Log, is_crash: bool, is_enforced: bool) -> Self {
+    pub(crate) fn new(log: Log, is_crash: bool, enforced: Enforced) -> Self {
         Self {
             log,
             budget: Budget::new(ffi::memory_max()),
-            is_enforced,
+            enforced,
             is_crash,
             taken: KVec::new(),
             digest: Digest::NONE,
@@ -161,11 +187,11 @@ impl Session {
     /// Whether the policy takes an image whose signature check failed with `error`.
     pub(crate) fn unsigned(&mut self, error: Error) -> Result {
         let (errno, why) = why_not_verified(error);
-        if ffi::sig_policy(error).is_ok() {
-            self.log.line(fmt!("image: not verified: {why}"));
-            return Ok(());
+        if self.enforced == Enforced::Signature {
+            return Err(self.refuse(What::Image, errno, fmt!("{why}")));
         }
-        Err(self.refuse(What::Image, errno, fmt!("{why}")))
+        self.log.line(fmt!("image: not verified: {why}"));
+        Ok(())
     }
 
     /// What the record of this load says of the image.

@@ -227,15 +227,16 @@ int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *dig
 	return is_binary_blacklisted(digest->digest, digest->len) ? -EKEYREVOKED : 0;
 }
 
-/* Whether an image has to be signed, be it for IMA. */
-bool kexec_bpf_enforced(void)
+/* Whether an image needs a signature of its own. */
+bool kexec_bpf_sig_enforced(void)
 {
-	return kexec_sig_enforced() || ima_appraise_signature(READING_KEXEC_IMAGE);
+	return kexec_sig_enforced();
 }
 
-int kexec_bpf_sig_policy(int err)
+/* Whether IMA lets only images be read that it has found to be signed. */
+bool kexec_bpf_appraised(void)
 {
-	return kexec_image_sig_policy(err);
+	return ima_appraise_signature(READING_KEXEC_IMAGE);
 }
 
 /* The BTF ID of a kernel function, or a negative errno. */

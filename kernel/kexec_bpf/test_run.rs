@@ -35,7 +35,10 @@ use crate::{
         EVERYTHING,
         NOTHING, //
     },
-    session::Session, //
+    session::{
+        Enforced,
+        Session, //
+    },
 };
 
 /// The flags that user space may set in the context.
@@ -67,7 +70,10 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         Session::new(
             Log::new(UserPtr::from_addr(0), 0),
             false,
-            ctx.flags & bindings::BPF_KEXEC_CTX_ENFORCED != 0,
+            match ctx.flags & bindings::BPF_KEXEC_CTX_ENFORCED {
+                0 => Enforced::Nothing,
+                _ => Enforced::Signature,
+            },
         )
     };
     let mut data =

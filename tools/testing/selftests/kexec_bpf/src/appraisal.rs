@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use crate::harness::{skip, Context, Result};
-use crate::load::{file, secure_boot, stored, Load};
+use crate::load::{enforced, file, stored, Load};
 use crate::policy::{add_key, policy, FLAGS};
 use crate::uapi::{ENFORCED, SIGNED};
 
@@ -65,7 +65,7 @@ fn appraised() -> Result {
         BY_IMA,
     )?;
     let good = appraisable(&unsigned, &signature)?;
-    match secure_boot() {
+    match enforced() {
         true => refused(&good, libc::EKEYREJECTED, "it is not signed")?,
         false => Load::dry(&good).run().check(
             libc::ECANCELED,
