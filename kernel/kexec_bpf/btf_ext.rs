@@ -17,6 +17,9 @@ use crate::object::{
 };
 use crate::vec::Vec;
 
+/// For each the kernel may go through all of its types, and no signal ends that.
+const CORE_RELOS_MAX: usize = 256;
+
 /// Fields of the header, each an offset and a length.
 const FUNC_INFO: u64 = 8;
 const LINE_INFO: u64 = 16;
@@ -46,6 +49,10 @@ impl Info {
             }
         }
         let mut core_relos: Vec<[u32; 4]> = records(object, linker, CORE_RELO)?;
+        if core_relos.len() > CORE_RELOS_MAX {
+            let rule = "there are too many relocations to the kernel's types";
+            return Err(Error::too_big(rule, object.btf_ext.at(CORE_RELO)));
+        }
         for [insn, ..] in core_relos.iter_mut() {
             // Only here the kernel counts in bytes.
             *insn = insn.saturating_mul(INSN_SIZE as u32);

@@ -3,7 +3,7 @@
 //! Lies about instructions: their functions, lines and relocations to the kernel's types.
 
 use super::btf::{self, Info};
-use super::{accepted, case, malformed, unsupported, verifier, Case, Parts, ECANCELED};
+use super::{accepted, case, malformed, too_big, unsupported, verifier, Case, Parts, ECANCELED};
 
 pub fn cases() -> Vec<Case> {
     [tables(), records(), functions(), lines(), relocations()]
@@ -284,5 +284,14 @@ fn relocations() -> Vec<Case> {
         "a type that the kernel does not have",
         with(record),
     ));
+    let repeated = |count| {
+        let mut parts = parts.clone();
+        parts.info.relocations[0] = (kexec, vec![record; count]);
+        parts.write()
+    };
+    cases.push(accepted("256 relocations", repeated(256)));
+    let rule = "there are too many relocations to the kernel's types";
+    let at = parts.file().data(".BTF.ext") + 24;
+    cases.push(too_big("257 relocations", repeated(257), rule, at));
     cases
 }
