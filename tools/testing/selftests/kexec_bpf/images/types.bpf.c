@@ -3,8 +3,8 @@
 #include "../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 asm(".section .BTF, \"\", @progbits\n"
-    ".long 0\n"
-    ".text");
+	".long 0\n"
+	".text");
 
 SEC("kexec")
 int types(struct bpf_kexec_ctx *ctx)

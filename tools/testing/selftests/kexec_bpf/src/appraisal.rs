@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Images where IMA's policy requires signatures of its own. Once loaded it holds for all that comes after.
+//! Images where IMA's policy requires signatures of its own. Once loaded it holds for all that
+//! comes after.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All helpers and all kfuncs there are: which ones programs of our type may call, and that programs
-//! of no other type may call ours.
+//! All helpers and all kfuncs there are: which ones programs of our type may call, and that
+//! programs of no other type may call ours.
 
 use std::ffi::CString;
 use std::io;

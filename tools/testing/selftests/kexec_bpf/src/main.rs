@@ -50,8 +50,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [NAME]
 Runs the tests whose names contain NAME; those of \"appraisal\" if this is NAME. DIR has the images
-(default /files). --secure-boot says that the kernel enforces signatures without lockdown, and trusts
-the key \"platform\".";
+(default /files). --secure-boot says that the kernel enforces signatures without lockdown, and
+trusts the key \"platform\".";
 
 /// The tests in their order. What lasts until the machine ends is last.
 const TESTS: &[&[harness::Test]] = &[

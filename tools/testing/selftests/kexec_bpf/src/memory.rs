@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a load takes of memory is given back, and is charged to its process: so a limit holds for it.
+//! What a load takes of memory is given back, and is charged to its process: so a limit holds for
+//! it.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
@@ -13,8 +14,8 @@ use crate::private::{ask, CMDLINE, PIECES, PUT, RETURN};
 
 tests![all_is_given_back, limit_kills, limit_refuses];
 
-/// How often each case is run. A byte lost each time is a slab object of at least 8: that is as much as
-/// `cgroup::ONCE`. A page lost each time is more than the noise.
+/// How often each case is run. A byte lost each time is a slab object of at least 8: that is as
+/// much as `cgroup::ONCE`. A page lost each time is more than the noise.
 const TIMES: u32 = 64;
 const NOISE: u64 = TIMES as u64 * 4096 / 2;
 

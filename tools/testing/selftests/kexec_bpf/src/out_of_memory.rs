@@ -49,8 +49,8 @@ fn prepare() -> Result<File> {
     Ok(nth)
 }
 
-/// Runs loads of which one allocation fails, each `step`-th in its turn, until there are no more. The
-/// last one returns `errno`, as any other may: some can be done without, and what the verifier
+/// Runs loads of which one allocation fails, each `step`-th in its turn, until there are no more.
+/// The last one returns `errno`, as any other may: some can be done without, and what the verifier
 /// refuses is verified again.
 fn fails(load: &Load<'_>, step: usize, errno: i32) -> Result {
     let nth = prepare()?;

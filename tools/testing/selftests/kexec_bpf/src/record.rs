@@ -41,8 +41,8 @@ impl Listener {
         }
     }
 
-    /// The text of this load's record. Waits for it: a test that hangs has failed. Those of loads before
-    /// can be late.
+    /// The text of this load's record. Waits for it: a test that hangs has failed. Those of loads
+    /// before can be late.
     fn record(&self, run: &Loaded) -> Result<String> {
         let mut message = [0u8; 8192];
         loop {

@@ -140,8 +140,8 @@ fn attributes() -> Vec<Case> {
     cases
 }
 
-/// A map whose definition is the type that `make` makes. Where the named type is is added to the
-/// error by the caller.
+/// A map whose definition is the type that `make` makes. The caller adds to the error where
+/// the named type is.
 fn defined(make: impl Fn(&mut Parts) -> u32) -> Parts {
     let mut parts = Parts::smallest();
     let definition = make(&mut parts);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# seeds DIRECTORY: makes a small one of each sort of what is in use, in a directory for each fuzz target.
+# seeds.sh DIRECTORY: makes a small one of each sort of what is in use, in a directory for each
+# fuzz target.
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
@@ -17,10 +18,12 @@ cd "$1/image"
 stub=$(ls /usr/lib/systemd/boot/efi/addon*.efi.stub | head -n1)
 cp "$stub" stub
 ukify build --stub=stub --cmdline=quiet --section=.bpf:@../object/small --output=uki
-ukify build --stub=stub --linux=stub --initrd=stub --uname=7.3 --section=.bpf:@../object/full --output=more
+ukify build --stub=stub --linux=stub --initrd=stub --uname=7.3 \
+	--section=.bpf:@../object/full --output=more
 key=$(mktemp -d)
 trap 'rm -r "$key"' EXIT
-openssl req -x509 -newkey rsa:2048 -nodes -batch -subj /CN=fuzz -keyout "$key/key" -out "$key/certificate"
+openssl req -x509 -newkey rsa:2048 -nodes -batch -subj /CN=fuzz \
+	-keyout "$key/key" -out "$key/certificate"
 sbsign --key "$key/key" --cert "$key/certificate" --output signed uki
 
 # What fuzz_targets/cpio.rs takes: mode, length, path, file.
