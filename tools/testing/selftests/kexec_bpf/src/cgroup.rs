@@ -14,8 +14,9 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// What is freed after grace periods is freed by then.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Bytes that are allocated once for a cgroup and kept, at most. All but slabs are pages.
-pub const ONCE: u64 = 512;
+/// What the account of slabs may still have, in bytes: each CPU keeps back up to a page of what it
+/// has to add or take, and some objects are freed only when others of their slab are.
+const SLABS: u64 = 1 << 15;
 
 /// A cgroup.
 pub struct Cgroup {
@@ -86,7 +87,11 @@ impl Cgroup {
         let start = Instant::now();
         loop {
             let held = self.held()?;
-            if held.iter().all(|&(_, bytes)| bytes < ONCE) {
+            let exact = |&(kind, bytes)| match kind {
+                "slab_unreclaimable" => bytes <= SLABS,
+                _ => bytes == 0,
+            };
+            if held.iter().all(exact) {
                 return Ok(());
             }
             if start.elapsed() > HANG {

@@ -233,7 +233,7 @@ fn our_kfuncs_in_other_types() -> Result {
 
 /// Functions whose answer the policy rests on.
 const POLICY: [&str; 4] = [
-    "kexec_bpf_enforced",
+    "kexec_bpf_sig_enforced",
     "kexec_bpf_sig_policy",
     "kexec_bpf_verify_pe",
     "kexec_bpf_read_file",

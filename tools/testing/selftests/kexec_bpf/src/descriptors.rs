@@ -20,6 +20,7 @@ tests![
     other_kinds,
     replaced_while_it_is_read,
     replaced_again_and_again,
+    written_to_while_it_is_read,
     written_to_again_and_again,
     private_data_written_to_while_the_program_runs,
 ];
@@ -104,16 +105,16 @@ fn other_kinds() -> Result {
     }
 
     // A file without a name is as good as any.
+    equal("errno", Load::dry(&memory(&good)?).run().errno, 0)
+}
+
+/// A file without a name. Whoever has it can write to it at any time: that it is open for writing
+/// does not count.
+fn memory(bytes: &[u8]) -> Result<File> {
     // SAFETY: The name ends with a NUL.
-    let memory = File::from(owned(unsafe { libc::memfd_create(c"image".as_ptr(), 0) })?);
-    memory.write_all_at(&good, 0)?;
-    // It is open for writing: by this very descriptor.
-    Load::dry(&memory)
-        .run()
-        .refused(libc::EBUSY, "image: someone writes to the file: -26")?;
-    let again = File::open(format!("/proc/self/fd/{}", memory.as_raw_fd()))?;
-    drop(memory);
-    equal("errno", Load::dry(&again).run().errno, 0)
+    let file = File::from(owned(unsafe { libc::memfd_create(c"image".as_ptr(), 0) })?);
+    file.write_all_at(bytes, 0)?;
+    Ok(file)
 }
 
 /// Makes `to` stand for what `from` stands for.
@@ -162,22 +163,14 @@ fn disturbed<T>(disturb: impl Fn() + Sync, body: impl FnOnce() -> Result<T>) -> 
     })
 }
 
-/// A load is of one file or of the other: what was verified is what is loaded.
-fn replaced_again_and_again() -> Result {
-    let signed = file(&image("plain")?)?;
-    let unsigned = file(&image("unsigned")?)?;
-    let place = signed.try_clone()?;
-    let outcomes = [&signed, &unsigned].map(|file| Load::dry(file).run());
-    let number = place.as_raw_fd();
+/// Loads while `disturb` changes what there is to load, from one file to the other and back. Each load
+/// has to go as that of one of them: what was verified is what is loaded.
+fn one_or_the_other(image: &File, files: [&File; 2], disturb: impl Fn() + Sync) -> Result {
+    let outcomes = files.map(|file| Load::dry(file).run());
     let mut counts = [0; 2];
-    let disturb = || {
-        for file in [&signed, &unsigned] {
-            replace(file, number);
-        }
-    };
     disturbed(disturb, || {
         for _ in 0..300 {
-            let loaded = Load::dry(&place).run();
+            let loaded = Load::dry(image).run();
             let found = outcomes
                 .iter()
                 .position(|outcome| same(&loaded, outcome).is_ok());
@@ -188,6 +181,30 @@ fn replaced_again_and_again() -> Result {
     })?;
     let met = !counts.contains(&0);
     equal(format!("{counts:?}: each was met"), met, true)
+}
+
+fn replaced_again_and_again() -> Result {
+    let files = [&file(&image("plain")?)?, &file(&image("unsigned")?)?];
+    let place = files[0].try_clone()?;
+    let number = place.as_raw_fd();
+    one_or_the_other(&place, files, || {
+        for file in files {
+            replace(file, number);
+        }
+    })
+}
+
+fn written_to_while_it_is_read() -> Result {
+    let good = image("plain")?;
+    let middle = good.len() / 2;
+    let mut bad = good.clone();
+    bad[middle] ^= 1;
+    let image = memory(&good)?;
+    one_or_the_other(&image, [&file(&good)?, &file(&bad)?], || {
+        for bytes in [&bad, &good] {
+            let _ = image.write_all_at(&bytes[middle..=middle], middle as u64);
+        }
+    })
 }
 
 /// Who is reading keeps others from writing. So a load is of the file before or after.

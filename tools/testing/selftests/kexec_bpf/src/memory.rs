@@ -14,8 +14,8 @@ use crate::private::{ask, CMDLINE, PIECES, PUT, RETURN};
 
 tests![all_is_given_back, limit_kills, limit_refuses];
 
-/// How often each case is run. A byte lost each time is a slab object of at least 8: that is as
-/// much as `cgroup::ONCE`. A page lost each time is more than the noise.
+/// How often each case is run. A page lost each time is more than the noise; of what is charged to
+/// the cgroup 512 bytes are.
 const TIMES: u32 = 64;
 const NOISE: u64 = TIMES as u64 * 4096 / 2;
 
@@ -33,12 +33,20 @@ fn gives_all_back(load: &Load<'_>) -> Result {
     };
     // What is allocated once and kept.
     run(2)?;
-    let (ids, free) = (bpf_ids(), free()?);
-    run(TIMES)?;
-    equal("numbers of programs, maps and BTF", bpf_ids(), ids)?;
-    equal("a kernel is loaded", loaded()?, false)?;
-    let lost = free.saturating_sub(self::free()?);
-    equal(format!("{lost} bytes are lost"), lost < NOISE, true)
+    let ids = bpf_ids();
+    let mut lost = 0;
+    // Others allocate as well, but not each time: what is leaked is.
+    for _ in 0..4 {
+        let before = free()?;
+        run(TIMES)?;
+        equal("numbers of programs, maps and BTF", bpf_ids(), ids.clone())?;
+        equal("a kernel is loaded", loaded()?, false)?;
+        lost = before.saturating_sub(free()?);
+        if lost < NOISE {
+            return Ok(());
+        }
+    }
+    Err(format!("{lost} bytes are lost in {TIMES} runs").into())
 }
 
 /// Bytes that are free or can be freed at once.
