@@ -13,11 +13,7 @@ pub const PIECES_MAX: usize = 256;
 pub const DEPTH_MAX: u32 = 4;
 
 /// The longest command line: `COMMAND_LINE_SIZE` less the room for a crash kernel's.
-pub const CMDLINE_MAX: usize = if cfg!(target_arch = "riscv64") {
-    1024
-} else {
-    2048
-} - 32;
+pub const CMDLINE_MAX: usize = 2048 - 32;
 
 pub const ON_CRASH: u32 = 1 << 0;
 pub const DRY_RUN: u32 = 1 << 1;
