@@ -6,7 +6,6 @@ export LC_ALL=C.UTF-8
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/kexec_bpf
-arch=${ARCH:-x86_64}
 [ -z "${KDIR:-}" ] || KDIR=$(realpath "$KDIR")
 mkdir -p "$cache"
 
@@ -20,6 +19,32 @@ say() {
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
+}
+
+# architecture NAME: sets what others call it.
+architecture() {
+	arch=$1
+	case $arch in
+	x86_64) names=(x86_64 amd64 x64 x86_64 x86_64 ttyS0 arch/x86/boot/bzImage) ;;
+	arm64) names=(arm64 arm64 aa64 aarch64 aarch64 ttyAMA0 arch/arm64/boot/Image) ;;
+	riscv64) names=(riscv riscv64 riscv64 riscv64 riscv64gc ttyS0 arch/riscv/boot/Image) ;;
+	*) die "ARCH=$arch: not one of x86_64, arm64, riscv64" ;;
+	esac
+	read -r kernel_arch deb_arch efi_arch gnu_arch rust_arch console image <<<"${names[*]}"
+	triple=$rust_arch-unknown-linux-gnu
+}
+architecture "${ARCH:-x86_64}"
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
+export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=riscv64-linux-gnu-gcc
+
+# package NAME: prints the directory under which the files of a package of scripts/packages are for the architecture.
+package() {
+	[ "$arch" = x86_64 ] || "$top/scripts/deb" "$1" "$deb_arch"
+}
+
+# efi_stub: prints systemd's stub, of which UKIs are made.
+efi_stub() {
+	echo "$(package systemd-boot-efi)/usr/lib/systemd/boot/efi/linux$efi_arch.efi.stub"
 }
 
 # digest FILE...: a short name for the contents of some files.
