@@ -32,6 +32,7 @@ mod hostile;
 mod images;
 mod initrd;
 mod kernel_log;
+mod kexec_file;
 mod limits;
 mod malformed;
 mod memory;
@@ -67,6 +68,7 @@ const TESTS: &[&[harness::Test]] = &[
     verifier::TESTS,
     closed_lists::TESTS,
     accepted::TESTS,
+    kexec_file::TESTS,
     private::TESTS,
     record::TESTS,
     malformed::TESTS,

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `kexec_file_load(2)`, which has to keep to the same policy.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use crate::harness::{equal, Result};
+use crate::load::{file, image, loaded, lockdown, secure_boot, unload};
+
+tests![signed_kernel, changed_kernel, unified_kernel_image];
+
+/// Loads a kernel alone. Returns 0 or an errno.
+fn load(kernel: &[u8]) -> Result<i32> {
+    const KEXEC_FILE_NO_INITRAMFS: libc::c_ulong = 4;
+    let kernel = file(kernel)?;
+    let cmdline = std::ptr::null::<libc::c_char>();
+    // SAFETY: With a length of 0 the kernel does not look at the command line.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_kexec_file_load,
+            kernel.as_raw_fd(),
+            -1,
+            0,
+            cmdline,
+            KEXEC_FILE_NO_INITRAMFS,
+        )
+    };
+    match ret {
+        0 => Ok(0),
+        _ => Ok(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+    }
+}
+
+fn signed_kernel() -> Result {
+    equal("errno", load(&image("linux")?)?, 0)?;
+    equal("a kernel is loaded", loaded()?, true)?;
+    unload()
+}
+
+fn changed_kernel() -> Result {
+    let mut kernel = image("linux")?;
+    let middle = kernel.len() / 2;
+    kernel[middle] ^= 1;
+    let errno = match (lockdown().as_str(), secure_boot()) {
+        (_, true) => libc::EKEYREJECTED,
+        ("none", _) => 0,
+        _ => libc::EPERM,
+    };
+    equal("errno", load(&kernel)?, errno)?;
+    equal("a kernel is loaded", loaded()?, errno == 0)?;
+    match errno {
+        0 => unload(),
+        _ => Ok(()),
+    }
+}
+
+/// No loader of any architecture takes it for its own.
+fn unified_kernel_image() -> Result {
+    let errno = load(&image("good")?)?;
+    equal(
+        format!("errno {errno} says that it is no kernel"),
+        [libc::ENOEXEC, libc::EINVAL].contains(&errno),
+        true,
+    )
+}
