@@ -2,14 +2,16 @@
 
 //! Loads the kernel inside a signed image, such as a unified kernel image (UKI), by the BPF
 //! program that the image brings along. All decisions are the running kernel's: this command
-//! opens the files, makes the system call, and says what came of it.
+//! opens the files, makes the system call, and says what came of it. It also puts programs into
+//! images.
 
+mod attach;
 mod refusal;
 mod sys;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -48,6 +50,18 @@ enum Command {
         /// Drop the crash kernel instead
         #[arg(long)]
         crash: bool,
+    },
+    /// Put a BPF program into an image, to be signed afterwards
+    Attach {
+        /// UKI, EFI zboot or other PE image without a section .bpf
+        image: PathBuf,
+        /// BPF object, which becomes the section .bpf
+        object: PathBuf,
+        /// File to write; an existing one is replaced
+        output: PathBuf,
+        /// Drop the image's signatures
+        #[arg(long)]
+        strip_signature: bool,
     },
 }
 
@@ -110,6 +124,12 @@ fn run(command: Command) -> Result<()> {
         Command::Unload { crash } => {
             sys::unload(crash).map_err(|error| failed("cannot unload", error))
         }
+        Command::Attach {
+            image,
+            object,
+            output,
+            strip_signature,
+        } => attach(&image, &object, &output, strip_signature),
     }
 }
 
@@ -126,6 +146,19 @@ fn load(source: &Source, flags: u32) -> Result<(Result<()>, String)> {
         format!("{}: refused: {why}", source.image.display())
     });
     Ok((result, log))
+}
+
+fn attach(image: &Path, object: &Path, output: &Path, strip_signature: bool) -> Result<()> {
+    let (image_bytes, object_bytes) = (read(image)?, read(object)?);
+    attach::check_object(&object_bytes).map_err(|why| format!("{}: {why}", object.display()))?;
+    let made = attach::attach(&image_bytes, &object_bytes, strip_signature)
+        .map_err(|why| format!("{}: {why}", image.display()))?;
+    fs::write(output, made)
+        .map_err(|error| failed(format!("cannot write {}", output.display()), error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|error| failed(format!("cannot read {}", path.display()), error))
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -211,6 +244,7 @@ mod tests {
             ("kexec-bpf check a --exec", ErrorKind::UnknownArgument),
             ("kexec-bpf check a --initrd", ErrorKind::InvalidValue),
             ("kexec-bpf unload a", ErrorKind::UnknownArgument),
+            ("kexec-bpf attach a b", ErrorKind::MissingRequiredArgument),
             ("kexec-bpf fetch", ErrorKind::InvalidSubcommand),
         ] {
             assert_eq!(parse(line).err(), Some(kind), "{line}");
@@ -218,11 +252,30 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_named() {
-        let Ok(command) = parse("kexec-bpf check /nonexistent/a.efi") else {
-            panic!("not parsed");
-        };
-        let message = run(command).unwrap_err();
-        assert!(message.starts_with("cannot open /nonexistent/a.efi: "));
+    fn the_file_is_named() {
+        for (line, message) in [
+            (
+                "check /nonexistent/a.efi",
+                "cannot open /nonexistent/a.efi: ",
+            ),
+            (
+                "attach /nonexistent/a.efi /dev/null b.efi",
+                "cannot read /nonexistent/a.efi: ",
+            ),
+            (
+                "attach /dev/null /nonexistent/a.o b.efi",
+                "cannot read /nonexistent/a.o: ",
+            ),
+            (
+                "attach /dev/null /dev/null b.efi",
+                "/dev/null: not a BPF object",
+            ),
+        ] {
+            let Ok(command) = parse(&format!("kexec-bpf {line}")) else {
+                panic!("not parsed: {line}");
+            };
+            let error = run(command).unwrap_err();
+            assert!(error.starts_with(message), "{error}");
+        }
     }
 }

@@ -99,8 +99,8 @@ fn compare(object: &[u8]) {
     assert_eq!(ours.sections.len(), theirs.len());
     for (ours, their) in ours.sections.iter().zip(theirs.iter()) {
         assert_eq!(Ok(ours.name.to_bytes()), theirs.section_name(LE, their));
-        assert_eq!(ours.kind, their.sh_type(LE));
-        assert_eq!(ours.flags, their.sh_flags(LE));
+        assert_eq!(ours.kind, their.sh_type(LE).0);
+        assert_eq!(ours.flags, their.sh_flags(LE).0);
         assert_eq!(ours.info, their.sh_info(LE));
         assert_eq!(ours.size, their.sh_size(LE));
         if ours.kind != SHT_NULL {
@@ -116,7 +116,7 @@ fn compare(object: &[u8]) {
             let ours = ours.expect("it has a right size");
             assert_eq!(ours.offset, their.r_offset.get(LE));
             assert_eq!(ours.symbol, their.r_sym(LE));
-            assert_eq!(ours.kind, their.r_type(LE));
+            assert_eq!(ours.kind, their.r_type(LE).0);
         }
     }
 
@@ -125,12 +125,12 @@ fn compare(object: &[u8]) {
     for (ours, their) in ours.symbols().zip(symbols.iter()) {
         let ours = ours.expect("it was accepted before");
         assert_eq!(Ok(ours.name.to_bytes()), their.name(LE, symbols.strings()));
-        assert_eq!(ours.kind, their.st_type());
+        assert_eq!(ours.kind, their.st_type().0);
         assert_eq!(ours.value, their.st_value(LE));
         assert_eq!(ours.size, their.st_size(LE));
         assert_eq!(ours.is_global(), !their.is_local());
         assert_eq!(ours.is_weak(), their.is_weak());
-        let index = their.st_shndx(LE);
+        let index = their.st_shndx(LE).0;
         let defined = (1..object::elf::SHN_LORESERVE).contains(&index);
         assert_eq!(ours.section, defined.then_some(index.into()));
     }
