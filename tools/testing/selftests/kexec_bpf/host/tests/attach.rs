@@ -135,11 +135,10 @@ fn check(image: &[u8], object: &[u8], file: &[u8]) {
     assert_eq!(after.certificates(), None);
     assert_eq!(after.sections().count(), before.sections().count() + 1);
     for (old, new) in before.sections().zip(after.sections()) {
-        assert_eq!((old.name, old.virtual_size), (new.name, new.virtual_size));
+        assert_eq!(old.name, new.name);
         assert_eq!(image[old.range], file[new.range]);
     }
     let bpf = after.section(b".bpf").unwrap().unwrap();
-    assert_eq!(bpf.virtual_size as usize, object.len());
     assert_eq!(&file[bpf.range], object);
     assert_eq!(
         attach(file, object, true).unwrap_err(),
