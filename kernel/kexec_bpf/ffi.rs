@@ -287,25 +287,22 @@ impl Program {
             })
         };
         let prog = verify(UserPtr::from_addr(0), &mut 0).or_else(|error| {
+            let (errno, why) = match error {
+                ENOMEM => (ENOMEM, "there is no memory to verify it"),
+                EINTR | EAGAIN => (EINTR, "a signal came while it was verified"),
+                _ => (ELIBEXEC, "the verifier refuses it"),
+            };
             // Once more, to say why.
             let (to, room) = log.room();
             let mut len = room.saturating_sub(LINES_LEN) as u32;
-            if len != 0 && !killed() {
+            if errno == ELIBEXEC && len != 0 {
                 let again = verify(to, &mut len);
                 log.advance((len as usize).saturating_sub(1));
                 if again.is_ok() {
                     return again;
                 }
             }
-            let errno = match error {
-                ENOMEM | EINTR => error,
-                EAGAIN => EINTR,
-                _ => ELIBEXEC,
-            };
-            Err(log.refuse(
-                errno,
-                fmt!("program: the verifier refuses it: {}", error.to_errno()),
-            ))
+            Err(log.refuse(errno, fmt!("program: {why}: {}", error.to_errno())))
         })?;
         let prog = NonNull::new(prog).ok_or(ENOMEM)?;
         // INVARIANT: The caller of `kexec_bpf_prog_load()` gets a reference.

@@ -112,7 +112,7 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
     let mut session = Session::new(log, is_crash, Enforced::by_kernel());
     let verdict = run(args, &mut session);
     if let Err(errno) = verdict {
-        session.log.line(fmt!("not loaded: {}", errno.to_errno()));
+        session.log.not_loaded(errno);
     }
     session.record(verdict);
     verdict

@@ -21,6 +21,7 @@ pub(crate) struct Log {
     user: UserPtr,
     size: usize,
     len: usize,
+    has_reason: bool,
 }
 
 impl Log {
@@ -32,6 +33,7 @@ impl Log {
             user,
             size: size.min(SIZE_MAX) as usize,
             len: 0,
+            has_reason: false,
         }
     }
 
@@ -44,7 +46,16 @@ impl Log {
     /// Writes the line that says why `errno` is returned, and returns it.
     pub(crate) fn refuse(&mut self, errno: Error, why: fmt::Arguments<'_>) -> Error {
         self.line(fmt!("refused: {why}"));
+        self.has_reason = true;
         errno
+    }
+
+    /// Writes the last line of a load that failed. What has no reason by then is a small allocation.
+    pub(crate) fn not_loaded(&mut self, errno: Error) {
+        if !self.has_reason {
+            self.line(fmt!("refused: there is no memory"));
+        }
+        self.line(fmt!("not loaded: {}", errno.to_errno()));
     }
 
     /// Where there is room, and how much.

@@ -187,7 +187,7 @@ impl Session {
     /// Whether the policy takes an image whose signature check failed with `error`.
     pub(crate) fn unsigned(&mut self, error: Error) -> Result {
         let (errno, why) = why_not_verified(error);
-        if self.enforced == Enforced::Signature {
+        if self.enforced == Enforced::Signature || errno == ENOMEM {
             return Err(self.refuse(What::Image, errno, fmt!("{why}")));
         }
         self.log.line(fmt!("image: not verified: {why}"));

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use crate::harness::{equal, Context, Result};
-use crate::load::without_sys_boot;
+use crate::load::{with_capabilities, CAP_SYS_BOOT};
 use crate::object::{open, options, test_run, test_run_raw, Input, Object};
 use crate::script::{bind_kernel, cmdline_append, put, stat, Script};
 use crate::uapi::{
@@ -321,7 +321,7 @@ fn a_refusal_ends_the_repetitions() -> Result {
 fn needs_cap_sys_boot() -> Result {
     let object = context()?;
     let fd = object.program().as_raw_fd();
-    without_sys_boot(move || -> Result {
+    with_capabilities(!CAP_SYS_BOOT, move || -> Result {
         let output = test_run(object.program(), &Input::default());
         equal(
             format!("run of {fd} without CAP_SYS_BOOT"),

@@ -248,9 +248,13 @@ impl Loaded {
     }
 }
 
-/// Runs `body` in a thread that has not the capability to load kernels.
-pub fn without_sys_boot<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    const CAP_SYS_BOOT: u32 = 22;
+/// Bit of the capability to load kernels.
+pub const CAP_SYS_BOOT: u64 = 1 << 22;
+/// Bit of the capability to load programs.
+pub const CAP_BPF: u64 = 1 << 39;
+
+/// Runs `body` in a thread that has at most these capabilities.
+pub fn with_capabilities<T: Send>(keep: u64, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     const VERSION_3: u32 = 0x2008_0522;
 
     thread::scope(|scope| {
@@ -260,7 +264,8 @@ pub fn without_sys_boot<T: Send>(body: impl FnOnce() -> Result<T> + Send) -> Res
             let mut sets = [0u32; 6];
             // SAFETY: Header and sets are as the version wants them.
             unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
-            sets[0] &= !(1 << CAP_SYS_BOOT);
+            sets[0] &= keep as u32;
+            sets[3] &= (keep >> 32) as u32;
             // SAFETY: As above. It is about this thread alone.
             match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) } {
                 0 => body(),

@@ -18,6 +18,7 @@ mod uapi;
 mod accepted;
 mod appraisal;
 mod at_once;
+mod callers;
 mod carrier;
 mod certificates;
 mod closed_lists;
@@ -67,6 +68,7 @@ const TESTS: &[&[harness::Test]] = &[
     first::TESTS,
     verifier::TESTS,
     closed_lists::TESTS,
+    callers::TESTS,
     accepted::TESTS,
     kexec_file::TESTS,
     private::TESTS,

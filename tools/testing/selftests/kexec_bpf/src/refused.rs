@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{equal, skip, Context, Result};
 use crate::load::{
-    bpf_ids, enforced, file, image, loaded, syscall, unload, without_sys_boot, write_only, Load,
-    Loaded,
+    bpf_ids, enforced, file, image, loaded, syscall, unload, with_capabilities, write_only, Load,
+    Loaded, CAP_SYS_BOOT,
 };
 use crate::pe;
 use crate::uapi::{Args, ARGS_SIZE_VER0, CMDLINE_MAX, DRY_RUN, HANDLE, OBJECT_MAX};
@@ -379,7 +379,7 @@ fn needs_cap_sys_boot() -> Result {
             flags,
             ..Load::dry(&file)
         };
-        without_sys_boot(|| load.run().check(libc::EPERM, &[]))?;
+        with_capabilities(!CAP_SYS_BOOT, || load.run().check(libc::EPERM, &[]))?;
     }
     equal("a kernel is loaded", loaded()?, false)
 }

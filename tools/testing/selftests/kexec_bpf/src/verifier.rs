@@ -22,7 +22,7 @@ tests![
 ];
 
 /// The object, of which only this program is to be loaded.
-fn alone(name: &str) -> Result<OpenObject> {
+pub fn alone(name: &str) -> Result<OpenObject> {
     let mut object = open(include_bytes!(concat!(env!("OUT_DIR"), "/refused.o")))?;
     let mut found = false;
     for mut program in object.progs_mut() {
