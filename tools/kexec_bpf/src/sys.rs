@@ -7,6 +7,12 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 const SYS_KEXEC_BPF_LOAD: libc::c_long = 473;
+/// The crate libc lacks it for riscv64.
+const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
+    320
+} else {
+    294
+};
 
 /// Load the crash kernel.
 pub const ON_CRASH: u32 = 1 << 0;
@@ -66,7 +72,7 @@ pub fn unload(crash: bool) -> io::Result<()> {
     let flags = KEXEC_FILE_UNLOAD | if crash { KEXEC_FILE_ON_CRASH } else { 0 };
     let none = std::ptr::null::<libc::c_char>();
     // SAFETY: With this flag the kernel looks at no other argument.
-    check(unsafe { libc::syscall(libc::SYS_kexec_file_load, -1, -1, 0usize, none, flags) })
+    check(unsafe { libc::syscall(SYS_KEXEC_FILE_LOAD, -1, -1, 0usize, none, flags) })
 }
 
 /// Reboots into the loaded kernel, without stopping any process first. Returns only on failure.

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 
 use crate::harness::{equal, Result};
 use crate::load::{file, image, loaded, lockdown, secure_boot, unload};
+use crate::uapi::SYS_KEXEC_FILE_LOAD;
 
 tests![signed_kernel, changed_kernel, unified_kernel_image];
 
@@ -18,7 +19,7 @@ fn load(kernel: &[u8]) -> Result<i32> {
     // SAFETY: With a length of 0 the kernel does not look at the command line.
     let ret = unsafe {
         libc::syscall(
-            libc::SYS_kexec_file_load,
+            SYS_KEXEC_FILE_LOAD,
             kernel.as_raw_fd(),
             -1,
             0,

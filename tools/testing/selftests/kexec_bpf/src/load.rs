@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use crate::harness::{equal, skip, Context, Result};
-use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD};
+use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD, SYS_KEXEC_FILE_LOAD};
 
 static IMAGES: OnceLock<PathBuf> = OnceLock::new();
 
@@ -104,16 +104,7 @@ pub fn unload() -> Result {
     const KEXEC_FILE_UNLOAD: libc::c_ulong = 1;
     let none = std::ptr::null::<libc::c_char>();
     // SAFETY: With this flag the kernel looks at no other argument.
-    match unsafe {
-        libc::syscall(
-            libc::SYS_kexec_file_load,
-            -1,
-            -1,
-            0,
-            none,
-            KEXEC_FILE_UNLOAD,
-        )
-    } {
+    match unsafe { libc::syscall(SYS_KEXEC_FILE_LOAD, -1, -1, 0, none, KEXEC_FILE_UNLOAD) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error().into()),
     }
