@@ -50,7 +50,7 @@ impl Log {
         errno
     }
 
-    /// Writes the last line of a load that failed. What has no reason by then is a small allocation.
+    /// Writes the last line of a load that failed. Only small allocations have no reason by then.
     pub(crate) fn not_loaded(&mut self, errno: Error) {
         if !self.has_reason {
             self.line(fmt!("refused: there is no memory"));
