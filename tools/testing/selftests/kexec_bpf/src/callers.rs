@@ -12,7 +12,7 @@ use crate::verifier::alone;
 
 tests![fewest_capabilities, settings];
 
-/// Images with programs that are accepted, and refused by loader, verifier, themselves or the kernel.
+/// Images with programs that are accepted, or refused by loader, verifier, kernel or themselves.
 const IMAGES: [&str; 8] = [
     "small",
     "nested-4",
