@@ -4,11 +4,14 @@
  * sections of their own. Sections are found by the rules of systemd-stub, which runs the
  * same image when firmware boots it. Of an image with profiles the base is booted.
  *
+ * A kernel that is a zboot image with a program of its own is left to that. One without
+ * is decompressed here.
+ *
  * An initrd of the image and one of the caller are never joined: where signatures are
  * enforced that is refused, else the caller's is taken. The same for the command line.
  * At a deeper level of nesting the caller's is what the level above has left.
  */
-#include "kexec_bpf.bpf.h"
+#include "zboot.h"
 
 #define PE_OFFSET_AT		0x3c
 #define PE_MAGIC		0x4550		/* "PE\0\0" */
@@ -38,6 +41,7 @@ struct pe_section {
 
 /* All state is in .bss, of which the verifier tracks no values: that keeps its work short. */
 static struct pe_section table[PE_SECTIONS_MAX];
+static __u32 sections;
 
 /* The sections that matter; a name of zero: not there. */
 static struct {
@@ -46,6 +50,8 @@ static struct {
 	struct pe_section ucode;
 	struct pe_section cmdline;
 } found;
+
+static __u32 kernel_has_program;
 
 static struct {
 	__u32 in;			/* bytes of the section */
@@ -89,17 +95,28 @@ static int take_section(__u32 i, void *unused)
 	return 0;
 }
 
-static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
+static int find_program(__u32 i, void *unused)
 {
-	struct bpf_kexec_range range = { .resource = BPF_KEXEC_IMAGE };
+	if (i >= PE_SECTIONS_MAX)
+		return 1;
+	kernel_has_program |= table[i].name == pe_name(".bpf\0\0\0");
+	return 0;
+}
+
+/* Reads the section table of the PE file at @file. */
+static __always_inline __s64 read_table(struct bpf_kexec_ctx *ctx,
+					const struct bpf_kexec_range *file)
+{
+	struct bpf_kexec_range range = { .resource = file->resource };
 	struct pe_header pe = {};
 	__u32 pe_offset = 0;
 	__s64 ret;
 
-	ret = kexec_get(ctx, BPF_KEXEC_IMAGE, PE_OFFSET_AT, &pe_offset, sizeof(pe_offset));
+	ret = kexec_get(ctx, file->resource, file->offset + PE_OFFSET_AT, &pe_offset,
+			sizeof(pe_offset));
 	if (ret < 0)
 		return ret;
-	ret = kexec_get(ctx, BPF_KEXEC_IMAGE, pe_offset, &pe, sizeof(pe));
+	ret = kexec_get(ctx, file->resource, file->offset + pe_offset, &pe, sizeof(pe));
 	if (ret < 0)
 		return ret;
 	if (pe.magic != PE_MAGIC || pe.sections > PE_SECTIONS_MAX)
@@ -107,13 +124,25 @@ static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 	if (pe.machine != ctx->machine)
 		return KEXEC_REFUSE_MACHINE;
 
-	range.offset = (__u64)pe_offset + sizeof(pe) + pe.optional_header_size;
+	range.offset = file->offset + pe_offset + sizeof(pe) + pe.optional_header_size;
 	range.len = pe.sections * sizeof(table[0]);
 	ret = bpf_kexec_carrier(ctx, BPF_KEXEC_GET, &range, table, sizeof(table));
 	if (ret < 0)
 		return ret;
+	sections = pe.sections;
+	return 0;
+}
+
+static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
+{
+	struct bpf_kexec_range image = { .resource = BPF_KEXEC_IMAGE };
+	__s64 ret;
+
+	ret = read_table(ctx, &image);
+	if (ret)
+		return ret;
 	__builtin_memset(&found, 0, sizeof(found));	/* a test may run more than once */
-	ret = bpf_loop(pe.sections, take_section, NULL, 0);
+	ret = bpf_loop(sections, take_section, NULL, 0);
 	return ret < 0 ? ret : 0;
 }
 
@@ -131,12 +160,40 @@ static __always_inline struct bpf_kexec_range contents(const struct pe_section *
 	};
 }
 
+/* If @kernel is a zboot image without a program, sets it to what is in there. */
+static __always_inline __s64 take_out(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *kernel)
+{
+	struct bpf_kexec_range image = *kernel;
+	__u64 magic = 0;
+	__s64 ret;
+
+	if (image.len < sizeof(magic))
+		return 0;
+	ret = kexec_get(ctx, image.resource, image.offset, &magic, sizeof(magic));
+	if (ret < 0)
+		return ret;
+	if (magic != ZBOOT_MAGIC)
+		return 0;
+	ret = read_table(ctx, &image);
+	if (ret)
+		return ret;
+	kernel_has_program = 0;
+	ret = bpf_loop(sections, find_program, NULL, 0);
+	if (ret < 0)
+		return ret;
+	return kernel_has_program ? 0 : zboot_decompress(ctx, &image, kernel);
+}
+
 static __always_inline __s64 bind_kernel(struct bpf_kexec_ctx *ctx)
 {
 	struct bpf_kexec_range kernel = contents(&found.kernel);
+	__s64 ret;
 
 	if (!kernel.len)
 		return KEXEC_REFUSE_NO_KERNEL;
+	ret = take_out(ctx, &kernel);
+	if (ret)
+		return ret;
 	return kexec_bind(ctx, BPF_KEXEC_BIND_KERNEL, &kernel);
 }
 
