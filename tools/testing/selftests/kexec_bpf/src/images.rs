@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The programs of tools/kexec_bpf on images that are made here.
-
-use std::io::Write;
-
-use flate2::write::GzEncoder;
-use flate2::Compression;
+//! The program for UKIs on images that are made here.
 
 use crate::harness::{equal, Context, Result};
 use crate::object::{test_run, Input, Object, Output};
@@ -19,36 +14,28 @@ tests![
     uki_without_kernel,
     uki_that_is_none,
     uki_unsigned,
-    zboot_gzip,
-    zboot_zstd,
-    zboot_takes_the_callers,
-    zboot_damaged,
-    zboot_unsigned,
 ];
 
-const ELIBBAD: i32 = -libc::ELIBBAD;
-
 /// `enum kexec_refusal`
-const MALFORMED: i32 = 1;
+pub const MALFORMED: i32 = 1;
+pub const MACHINE: i32 = 2;
 const NO_KERNEL: i32 = 3;
 const INITRD: i32 = 4;
 const CMDLINE: i32 = 5;
-const ALGORITHM: i32 = 7;
+pub const ALGORITHM: i32 = 7;
 
-fn uki() -> Result<Object> {
+/// The program.
+pub fn uki() -> Result<Object> {
     Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/uki.o")))
 }
 
-fn zboot() -> Result<Object> {
-    Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/zboot.o")))
-}
-
-fn run(object: &Object, input: &Input<'_>) -> Output {
+/// Runs a program.
+pub fn run(object: &Object, input: &Input<'_>) -> Output {
     test_run(object.program(), input)
 }
 
 /// Fails unless the parts are these.
-fn parts(output: &Output, kernel: &[u8], initrd: &[u8], cmdline: &[u8]) -> Result {
+pub fn parts(output: &Output, kernel: &[u8], initrd: &[u8], cmdline: &[u8]) -> Result {
     equal("errno", output.errno, 0)?;
     equal("what the program returns", output.returned, 0)?;
     equal("kernel", &output.kernel[..], kernel)?;
@@ -151,7 +138,8 @@ fn uki_microcode() -> Result {
     Ok(())
 }
 
-fn returned(object: &Object, image: &[u8], want: i32) -> Result {
+/// Fails unless the program returns `want` for the image, and binds nothing.
+pub fn returned(object: &Object, image: &[u8], want: i32) -> Result {
     let input = Input {
         image,
         ..Input::default()
@@ -191,104 +179,4 @@ fn uki_unsigned() -> Result {
         ..Input::default()
     };
     equal("errno", run(&uki()?, &input).errno, libc::EACCES)
-}
-
-/// A zboot image: a header, other bytes, the payload, and what follows.
-fn zboot_image(payload: &[u8], compression: &[u8; 4], tail: &[u8]) -> Vec<u8> {
-    let at = 0x200u32;
-    let mut image = vec![0; at as usize];
-    image[..8].copy_from_slice(b"MZ\0\0zimg");
-    image[8..12].copy_from_slice(&at.to_le_bytes());
-    image[12..16].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-    image[24..28].copy_from_slice(compression);
-    image.extend(payload);
-    image.extend(tail);
-    image
-}
-
-const KERNEL: &[u8] = b"a kernel a kernel a kernel a kernel";
-
-fn gzip_image() -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(KERNEL).expect("memory takes it");
-    zboot_image(&encoder.finish().expect("memory takes it"), b"gzip", b"")
-}
-
-fn zstd_image() -> Vec<u8> {
-    let mut payload = Vec::with_capacity(1000);
-    zstd_safe::compress(&mut payload, KERNEL, 19).expect("there is room");
-    zboot_image(&payload, b"zstd", &(KERNEL.len() as u32).to_le_bytes())
-}
-
-fn zboot_gzip() -> Result {
-    let image = gzip_image();
-    let input = Input {
-        image: &image,
-        flags: SIGNED | ENFORCED,
-        ..Input::default()
-    };
-    parts(&run(&zboot()?, &input), KERNEL, b"", b"")
-}
-
-fn zboot_zstd() -> Result {
-    let image = zstd_image();
-    let input = Input {
-        image: &image,
-        flags: SIGNED | ENFORCED,
-        ..Input::default()
-    };
-    parts(&run(&zboot()?, &input), KERNEL, b"", b"")
-}
-
-fn zboot_takes_the_callers() -> Result {
-    let image = gzip_image();
-    let input = Input {
-        image: &image,
-        initrd: b"an initrd",
-        cmdline: b"a command line",
-        flags: SIGNED | ENFORCED,
-        ..Input::default()
-    };
-    parts(
-        &run(&zboot()?, &input),
-        KERNEL,
-        b"an initrd",
-        b"a command line",
-    )
-}
-
-fn zboot_damaged() -> Result {
-    let object = zboot()?;
-    for (image, size_at) in [(gzip_image(), None), (zstd_image(), Some(4))] {
-        for len in 0..image.len() {
-            let returned = run(
-                &object,
-                &Input {
-                    image: &image[..len],
-                    ..Input::default()
-                },
-            );
-            equal(format!("errno of {len} bytes"), returned.errno, 0)?;
-            equal(format!("{len} bytes"), returned.returned, MALFORMED)?;
-        }
-        // The length of the kernel, which is last.
-        for change in [1, 0xff] {
-            let mut image = image.clone();
-            let at = image.len() - size_at.unwrap_or(4);
-            image[at] ^= change;
-            returned(&object, &image, ELIBBAD)?;
-        }
-    }
-    returned(&object, &zboot_image(&[0; 100], b"lzma", b""), ALGORITHM)?;
-    returned(&object, &zboot_image(b"123", b"gzip", b""), MALFORMED)
-}
-
-fn zboot_unsigned() -> Result {
-    let image = gzip_image();
-    let input = Input {
-        image: &image,
-        flags: ENFORCED,
-        ..Input::default()
-    };
-    equal("errno", run(&zboot()?, &input).errno, libc::EACCES)
 }

@@ -45,6 +45,7 @@ mod record;
 mod refused;
 mod signals;
 mod verifier;
+mod zboot;
 
 use std::env;
 use std::path::PathBuf;
@@ -65,6 +66,7 @@ const TESTS: &[&[harness::Test]] = &[
     files::TESTS,
     provenance::TESTS,
     images::TESTS,
+    zboot::TESTS,
     first::TESTS,
     verifier::TESTS,
     closed_lists::TESTS,

@@ -27,6 +27,7 @@ tests![
     the_program_of_another_image,
     objects_that_are_none,
     too_deeply_nested,
+    its_own_image,
     the_verifier_refuses,
     no_kernel_bound,
     the_program_refuses,
@@ -204,6 +205,16 @@ fn objects_that_are_none() -> Result {
 
 fn too_deeply_nested() -> Result {
     dry(&image("nested-5")?)?.refused(libc::ELOOP, "nesting: more than 4 levels")
+}
+
+/// One level would follow the other without end.
+fn its_own_image() -> Result {
+    let image = image("itself")?;
+    let run = dry(&image)?;
+    run.refused(libc::ELOOP, "nesting: more than 4 levels")?;
+    let level = format!("program: kernel of {} bytes", image.len());
+    let levels = run.log.iter().filter(|line| **line == level).count();
+    equal("times that it was bound", levels, 4)
 }
 
 fn the_verifier_refuses() -> Result {
