@@ -101,10 +101,21 @@ pub fn loaded() -> Result<bool> {
 
 /// Drops the kernel that is loaded.
 pub fn unload() -> Result {
+    unload_by(0)
+}
+
+/// Drops the crash kernel that is loaded.
+pub fn unload_crash() -> Result {
+    const KEXEC_FILE_ON_CRASH: libc::c_ulong = 2;
+    unload_by(KEXEC_FILE_ON_CRASH)
+}
+
+fn unload_by(flags: libc::c_ulong) -> Result {
     const KEXEC_FILE_UNLOAD: libc::c_ulong = 1;
+    let flags = flags | KEXEC_FILE_UNLOAD;
     let none = std::ptr::null::<libc::c_char>();
     // SAFETY: With this flag the kernel looks at no other argument.
-    match unsafe { libc::syscall(SYS_KEXEC_FILE_LOAD, -1, -1, 0, none, KEXEC_FILE_UNLOAD) } {
+    match unsafe { libc::syscall(SYS_KEXEC_FILE_LOAD, -1, -1, 0, none, flags) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error().into()),
     }

@@ -24,6 +24,7 @@ mod certificates;
 mod closed_lists;
 mod cmdline;
 mod context;
+mod crash;
 mod decompress;
 mod descriptors;
 mod files;
@@ -73,6 +74,7 @@ const TESTS: &[&[harness::Test]] = &[
     callers::TESTS,
     accepted::TESTS,
     kexec_file::TESTS,
+    crash::TESTS,
     private::TESTS,
     record::TESTS,
     malformed::TESTS,
