@@ -19,6 +19,7 @@ fn meaning(errno: i32) -> Option<&'static str> {
         libc::ECANCELED => "ECANCELED: the image's program refused, or bound no kernel",
         libc::ELOOP => "ELOOP: images are nested too deeply",
         libc::EPERM => "EPERM: CAP_SYS_BOOT is missing, or loading kernels is disabled",
+        libc::EADDRNOTAVAIL => "EADDRNOTAVAIL: no room for the kernel, see crashkernel=",
         libc::EINTR => "EINTR: interrupted by a signal",
         libc::ENOMEM => "ENOMEM: not enough memory",
         libc::EBUSY => "EBUSY: another load is under way",
@@ -73,6 +74,7 @@ mod tests {
     fn errnos() {
         assert!(explain_errno(libc::ENOEXEC, "").starts_with("ENOEXEC: not a PE image"));
         assert!(explain_errno(libc::ENOSYS, "").starts_with("ENOSYS: "));
+        assert!(explain_errno(libc::EADDRNOTAVAIL, "").ends_with("see crashkernel="));
         assert!(explain_errno(libc::EIO, "").contains("os error 5"));
     }
 
