@@ -87,6 +87,10 @@ impl VerifiedImage {
     /// The kernel that this image's program bound, if that is another image with a program.
     pub(crate) fn nested(&self, parts: &Parts, session: &mut Session) -> Result<Option<Self>> {
         match &parts.kernel {
+            // Its program would do the same again, or knows no better than to ask how deep it is.
+            Some(kernel) if kernel.bytes() == self.resource.bytes() => Err(session
+                .log
+                .refuse(ELOOP, fmt!("nesting: the program hands its own image back"))),
             Some(kernel) => {
                 let depth = self.depth.saturating_add(1);
                 Self::new(kernel.clone(), depth, Digest::NONE, &self.key, session)

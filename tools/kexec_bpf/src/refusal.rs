@@ -17,7 +17,7 @@ fn meaning(errno: i32) -> Option<&'static str> {
         libc::ENOPKG => "ENOPKG: an algorithm, or a part of the BPF object, is not supported",
         libc::ELIBEXEC => "ELIBEXEC: the verifier does not accept the image's program",
         libc::ECANCELED => "ECANCELED: the image's program refused, or bound no kernel",
-        libc::ELOOP => "ELOOP: images are nested too deeply",
+        libc::ELOOP => "ELOOP: images are nested too deeply, or one in itself",
         libc::EPERM => "EPERM: CAP_SYS_BOOT is missing, or loading kernels is disabled",
         libc::EADDRNOTAVAIL => "EADDRNOTAVAIL: no room for the kernel, see crashkernel=",
         libc::EINTR => "EINTR: interrupted by a signal",
