@@ -7,7 +7,7 @@ use std::fs;
 
 use crate::harness::{equal, Context, Failure, Result};
 use crate::load::{file, image, with_capabilities, Load, CAP_BPF, CAP_SYS_BOOT};
-use crate::object::Object;
+use crate::object::{Object, JIT};
 use crate::verifier::alone;
 
 tests![fewest_capabilities, settings];
@@ -95,5 +95,13 @@ fn settings() -> Result {
     for value in ["0", "1", "2"] {
         with_setting(HARDEN, value, fewest)?;
     }
-    Ok(())
+    // A kernel that has nothing but the JIT takes no 0.
+    match fs::write(JIT, "0") {
+        Err(error) => equal("errno", error.raw_os_error(), Some(libc::EINVAL)),
+        Ok(()) => {
+            let loads = loads();
+            fs::write(JIT, "1").context(JIT)?;
+            same(loads?, &want[..IMAGES.len()]).context("without the JIT")
+        }
+    }
 }

@@ -49,6 +49,7 @@ mod verifier;
 mod zboot;
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,6 +110,11 @@ fn main() -> ExitCode {
     }
     if load::is_unknown() {
         return harness::skip_all("the kernel has no kexec_bpf_load(2)");
+    }
+    // By default it is off on riscv.
+    if let Err(error) = fs::write(object::JIT, "1") {
+        eprintln!("{}: {error}", object::JIT);
+        return ExitCode::FAILURE;
     }
     load::set_images(images);
     // What follows these would see another kernel: they run on their own.

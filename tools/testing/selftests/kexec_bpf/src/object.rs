@@ -11,6 +11,9 @@ use libbpf_rs::{MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
 use crate::harness::Result;
 use crate::uapi::{Test, BPF_PROG_TYPE_KEXEC};
 
+/// Whether what user space loads is compiled. Without that it can call no kfuncs.
+pub const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
+
 const BPF_F_SLEEPABLE: u32 = 1 << 4;
 
 /// What libbpf says, the verifier's log included.
