@@ -9,7 +9,7 @@ use crate::harness::{equal, Result};
 use crate::load::{file, image, loaded, lockdown, secure_boot, unload};
 use crate::uapi::SYS_KEXEC_FILE_LOAD;
 
-tests![signed_kernel, changed_kernel, unified_kernel_image];
+tests![signed_kernel, changed_kernel, envelopes];
 
 /// Loads a kernel alone. Returns 0 or an errno.
 fn load(kernel: &[u8]) -> Result<i32> {
@@ -56,12 +56,15 @@ fn changed_kernel() -> Result {
     }
 }
 
-/// No loader of any architecture takes it for its own.
-fn unified_kernel_image() -> Result {
-    let errno = load(&image("good")?)?;
-    equal(
-        format!("errno {errno} says that it is no kernel"),
-        [libc::ENOEXEC, libc::EINVAL].contains(&errno),
-        true,
-    )
+/// UKI and zboot image: no loader of any architecture takes one for its own.
+fn envelopes() -> Result {
+    for name in ["good", "zboot-gzip", "zboot-zstd"] {
+        let errno = load(&image(name)?)?;
+        equal(
+            format!("{name}: errno {errno} says that it is no kernel"),
+            [libc::ENOEXEC, libc::EINVAL].contains(&errno),
+            true,
+        )?;
+    }
+    Ok(())
 }
