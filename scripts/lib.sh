@@ -47,6 +47,40 @@ efi_stub() {
 	echo "$(package systemd-boot-efi)/usr/lib/systemd/boot/efi/linux$efi_arch.efi.stub"
 }
 
+# qemu [VARIABLES]: sets ${qemu[@]}, the command that starts a machine with its console on the standard output; where
+# VARIABLES names a file, with firmware, which keeps its variables there. That of x86_64 and arm64 enforces secure boot,
+# with the key "platform" of scripts/keys.
+qemu() {
+	local code variables
+	case $arch in
+	x86_64)
+		qemu=(qemu-system-x86_64 -machine q35)
+		code=OVMF/OVMF_CODE_4M.secboot.fd variables=OVMF/OVMF_VARS_4M.snakeoil.fd
+		# It keeps the variables to code in system management mode.
+		[ $# = 0 ] || qemu+=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on)
+		;;
+	arm64)
+		qemu=(qemu-system-aarch64 -machine virt)
+		code=AAVMF/AAVMF_CODE.secboot.fd variables=AAVMF/AAVMF_VARS.snakeoil.fd
+		;;
+	riscv64)
+		qemu=(qemu-system-riscv64 -machine virt)
+		code=qemu-efi-riscv64/RISCV_VIRT_CODE.fd variables=qemu-efi-riscv64/RISCV_VIRT_VARS.fd
+		;;
+	esac
+	if "$top/scripts/kvm"; then
+		qemu+=(-accel kvm -cpu host)
+	else
+		qemu+=(-accel tcg -cpu max)
+	fi
+	qemu+=(-nodefaults -display none -no-reboot -serial stdio)
+	[ $# = 0 ] || {
+		cp "/usr/share/$variables" "$1"
+		qemu+=(-drive "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/$code"
+			-drive "if=pflash,unit=1,format=raw,file=$1")
+	}
+}
+
 # digest FILE...: a short name for the contents of some files.
 digest() {
 	cat "$@" | sha256sum | cut -c1-12
