@@ -11,7 +11,7 @@ help:
 	@echo 'make series-check   that it applies, and that each of its patches compiles'
 	@echo 'make vm       a shell command in the test machine: make vm CMD="uname -a" [FILES=DIR] [LOCKDOWN=integrity]'
 	@echo
-	@echo 'ARCH=ARCH     x86_64 (where none is named); arm64 and riscv64 are not tested yet'
+	@echo 'ARCH=ARCH     x86_64, arm64 or riscv64; where none is named, x86_64, and all three for make check'
 	@echo 'KDIR=DIR      a Linux 7.3 source tree, instead of the package linux-source-7.3'
 	@echo 'TOOLCHAIN=host  the tools of this machine, instead of a Debian root in the cache'
 
