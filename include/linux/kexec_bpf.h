@@ -9,6 +9,7 @@
 #include <linux/crc32.h>
 #include <linux/types.h>
 #include <linux/verification.h>
+#include <linux/xz.h>
 #include <linux/zlib.h>
 #include <linux/zstd.h>
 #include <asm/setup.h>

@@ -17,6 +17,7 @@ use crate::{
     ffi,
     gzip::Gzip,
     resource::Budget,
+    xz,
     zstd::Frame, //
 };
 
@@ -32,6 +33,12 @@ pub(crate) enum Want {
 /// deflate makes at most this many bytes of one.
 const DEFLATE_RATIO: u64 = 1032;
 
+/// LZMA makes less than this: a match of 273 bytes takes 14 symbols of 0.022 bits at least.
+const LZMA_RATIO: u64 = 7100;
+
+/// An xz stream is decoded in one go, which no signal ends.
+const XZ_MAX: usize = 64 << 20;
+
 /// gzip output between two looks for a signal, in bytes.
 const STEP: usize = 1 << 20;
 
@@ -43,10 +50,12 @@ pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Res
     const BY_MAGIC: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC as u64;
     const GZIP: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_GZIP as u64;
     const ZSTD: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_ZSTD as u64;
+    const XZ: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_XZ as u64;
 
     match (algo, src) {
         (GZIP, _) | (BY_MAGIC, [0x1f, 0x8b, ..]) => gunzip(src, want, budget),
         (ZSTD, _) | (BY_MAGIC, [0x28, 0xb5, 0x2f, 0xfd, ..]) => unzstd(src, want, budget),
+        (XZ, _) | (BY_MAGIC, [0xfd, b'7', b'z', b'X', b'Z', 0, ..]) => unxz(src, want, budget),
         _ => Err(Error::unsupported("an unsupported algorithm", 0)),
     }
 }
@@ -175,6 +184,49 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
+fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+    if src.len() > XZ_MAX {
+        return Err(Error::too_big("an xz stream longer than 64 MiB", 0));
+    }
+    let len = xz::output_len(src)?;
+    if len > (src.len() as u64).saturating_mul(LZMA_RATIO) {
+        return Err(Error::malformed("a longer output than LZMA can make", 0));
+    }
+    let mut out = want.buffer(len, budget)?;
+    let mut buffers = bindings::xz_buf {
+        in_: src.as_ptr(),
+        in_size: src.len(),
+        out: out.spare_capacity_mut().as_mut_ptr().cast(),
+        out_size: len as usize,
+        ..Default::default()
+    };
+    // SAFETY: There are no requirements.
+    let decoder = unsafe { bindings::xz_dec_init(bindings::xz_mode_XZ_SINGLE, 0) };
+    if decoder.is_null() {
+        return Err(Error::no_memory());
+    }
+    // SAFETY: `in_` has `in_size` bytes, `out` has room for `out_size`.
+    let status = unsafe { bindings::xz_dec_run(decoder, &mut buffers) };
+    // SAFETY: The decoder is not used any more.
+    unsafe { bindings::xz_dec_end(decoder) };
+    match status {
+        bindings::xz_ret_XZ_STREAM_END => (),
+        bindings::xz_ret_XZ_OPTIONS_ERROR => {
+            return Err(Error::unsupported("an unsupported xz filter", 0))
+        }
+        _ => return Err(Error::malformed("a malformed xz stream", 0)),
+    }
+    // SAFETY: The decoder has written that many bytes, in the spare capacity.
+    unsafe { out.inc_len(buffers.out_pos) };
+    match buffers.in_pos == src.len() && out.len() as u64 == len {
+        true => Ok(out),
+        false => Err(Error::malformed(
+            "the xz stream does not end where it should",
+            buffers.in_pos as u64,
+        )),
+    }
+}
+
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
 #[kunit_tests(kexec_bpf_decompress)]
 mod tests {
@@ -187,6 +239,9 @@ mod tests {
     /// Without content size, with checksum.
     const ZSTD: [u8; 25] =
         *b"\x28\xb5\x2f\xfd\x04\x68\x65\0\0\x30kexec \x01\0\x01K\x11\x8c\xe6\x15\xac";
+    const XZ: [u8; 72] = *b"\xfd7zXZ\0\0\x01i\"\xde6\x02\0!\x01\x16\0\0\0t/\xe5\xa3\xe0\0\x1d\
+        \0\r]\x005\x99Kv\xe6\x8ei\xbfl\x91|\0\0\0\0\0\0k\xc5\r/\0\x01%\x1e\xafXz2\x90B\x99\r\
+        \x01\0\0\0\0\x01YZ";
     /// The offset of the deflate stream, and of the first block.
     const BODY: usize = 10;
 
@@ -200,7 +255,7 @@ mod tests {
 
     #[test]
     fn lengths() {
-        for src in [&GZIP[..], &ZSTD[..]] {
+        for src in [&GZIP[..], &ZSTD[..], &XZ[..]] {
             for want in [Want::Exactly(30), Want::AtMost(30), Want::AtMost(31)] {
                 assert!(decompress(src, want).is_ok_and(|out| out[..] == *TEXT.as_flattened()));
             }
@@ -212,7 +267,7 @@ mod tests {
 
     #[test]
     fn truncated_at_every_byte() {
-        for src in [&GZIP[..], &ZSTD[..]] {
+        for src in [&GZIP[..], &ZSTD[..], &XZ[..]] {
             for len in 4..src.len() {
                 assert!(decompress(&src[..len], Want::AtMost(1000)).is_err());
             }
@@ -228,6 +283,17 @@ mod tests {
                 src[at] ^= 1;
             }
         }
+    }
+
+    #[test]
+    fn more_than_lzma_can_make() {
+        // An index of 284000 bytes, which is 40 times the ratio; nothing else is right.
+        let mut src =
+            *b"\xfd7zXZ\0\0\x01.crc\0\0\0\0\0\x01\x04\xe0\xaa\x11\0\0.crc.crc\x02\0\0\0\0\x01YZ";
+        let rule = |src: &[u8]| decompress(src, Want::AtMost(1 << 20)).err().map(|e| e.rule);
+        assert_eq!(rule(&src), Some("a malformed xz stream"));
+        src[19] += 1;
+        assert_eq!(rule(&src), Some("a longer output than LZMA can make"));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!          |
 //!          v
 //!       level: the program runs; kfuncs give it resources and take its decisions
-//!          |  decompress { gzip, zstd }, initrd { cpio }, cmdline
+//!          |  decompress { gzip, zstd, xz }, initrd { cpio }, cmdline
 //!          v
 //!       parts: kernel, initrd, command line -> kexec_file
 //! ```
@@ -59,6 +59,8 @@ pub mod pe;
 pub mod program;
 #[forbid(unsafe_code)]
 pub mod vec;
+#[forbid(unsafe_code)]
+pub mod xz;
 #[forbid(unsafe_code)]
 pub mod zstd;
 

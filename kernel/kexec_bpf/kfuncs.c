@@ -54,13 +54,14 @@ __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_
 /**
  * bpf_kexec_decompress() - make a resource of what a range decompresses to
  * @ctx: the program's context
- * @src: one gzip member or one zstd frame, with nothing after it; its flags have to be 0
+ * @src: one gzip member, zstd frame or xz stream, with nothing after it; its flags have to be 0
  * @algo: an enum bpf_kexec_algo; BPF_KEXEC_BY_MAGIC goes by the first bytes
  * @out_len: the most bytes that the result may have, 0 for KEXEC_BPF_IMAGE_MAX
  * @flags: BPF_KEXEC_EXACT: the result has just @out_len bytes; or 0
  *
- * The result is verified if @src is. Memory is taken for the length that the stream tells, as gzip
- * does, else for what its blocks can hold or for @out_len, whichever is less.
+ * The result is verified if @src is. Memory is taken for the length that the stream tells. Where it
+ * tells none, as often with zstd, it is taken for what the blocks can hold, or for @out_len if that
+ * is less.
  *
  * Return:
  * * the handle of the result
@@ -69,7 +70,8 @@ __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_
  * * -ENOPKG: the algorithm, or a feature of it such as a dictionary, is not supported
  * * -ELIBBAD: @src is malformed, does not begin as @algo does, does not fit a checksum, or has a
  *   result of another length than BPF_KEXEC_EXACT asks for
- * * -EFBIG: the result is too long, or over a limit: handles, memory; ends the load
+ * * -EFBIG: the result is too long, or over a limit: handles, memory, length of an xz stream; ends
+ *   the load
  */
 __bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,
 				     u64 algo, u64 out_len, u64 flags)

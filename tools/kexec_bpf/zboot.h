@@ -11,6 +11,7 @@
 #define ZBOOT_MAGIC	0x676d697a00005a4dULL	/* "MZ\0\0zimg" */
 #define ZBOOT_GZIP	0x70697a67		/* "gzip" */
 #define ZBOOT_ZSTD	0x6474737a		/* "zstd", whatever its level */
+#define ZBOOT_XZ	0x656b7a78		/* "xzkern" */
 
 struct zboot_header {
 	__u64 magic;
@@ -31,7 +32,7 @@ static __always_inline __s64 zboot_decompress(struct bpf_kexec_ctx *ctx,
 {
 	struct bpf_kexec_range payload = { .resource = image->resource };
 	struct zboot_header header = {};
-	__u64 end, size_offset, algo;
+	__u64 size_offset, algo;
 	__u32 kernel_size = 0;
 	__s64 ret;
 
@@ -47,15 +48,17 @@ static __always_inline __s64 zboot_decompress(struct bpf_kexec_ctx *ctx,
 	 * The last word of a gzip payload is the kernel's size. What other compressions
 	 * lack is appended to the payload, and payload_size does not count it.
 	 */
-	end = (__u64)header.payload_offset + header.payload_size;
+	size_offset = (__u64)header.payload_offset + header.payload_size;
 	switch (header.compression) {
 	case ZBOOT_GZIP:
 		algo = BPF_KEXEC_GZIP;
-		size_offset = end - sizeof(kernel_size);
+		size_offset -= sizeof(kernel_size);
 		break;
 	case ZBOOT_ZSTD:
 		algo = BPF_KEXEC_ZSTD;
-		size_offset = end;
+		break;
+	case ZBOOT_XZ:
+		algo = BPF_KEXEC_XZ;
 		break;
 	default:
 		return KEXEC_REFUSE_ALGORITHM;

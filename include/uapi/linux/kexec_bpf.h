@@ -121,6 +121,7 @@ enum bpf_kexec_algo {
 	BPF_KEXEC_BY_MAGIC	= 0,
 	BPF_KEXEC_GZIP		= 1,
 	BPF_KEXEC_ZSTD		= 2,
+	BPF_KEXEC_XZ		= 3,
 };
 
 /* flags of bpf_kexec_decompress() */

@@ -10,8 +10,9 @@ use zstd_safe::{CCtx, CParameter};
 
 use crate::harness::{equal, Context, Result};
 use crate::object::Input;
+use crate::older_formats::xz;
 use crate::script::{bind_kernel, decompress, stat, Script};
-use crate::uapi::{range, Range, BY_MAGIC, EXACT, GZIP, HANDLE, IMAGE, INITRD, ZSTD};
+use crate::uapi::{range, Range, BY_MAGIC, EXACT, GZIP, HANDLE, IMAGE, INITRD, XZ, ZSTD};
 
 tests![
     whole,
@@ -32,9 +33,9 @@ tests![
 ];
 
 const EINVAL: i64 = -libc::EINVAL as i64;
-const ELIBBAD: i64 = -libc::ELIBBAD as i64;
-const ENOPKG: i64 = -libc::ENOPKG as i64;
-const EFBIG: i64 = -libc::EFBIG as i64;
+pub const ELIBBAD: i64 = -libc::ELIBBAD as i64;
+pub const ENOPKG: i64 = -libc::ENOPKG as i64;
+pub const EFBIG: i64 = -libc::EFBIG as i64;
 
 /// KEXEC_BPF_IMAGE_MAX
 const OUT_MAX: u64 = 1 << 30;
@@ -42,7 +43,7 @@ const OUT_MAX: u64 = 1 << 30;
 const OK: i64 = HANDLE as i64;
 
 /// Text that is neither trivial nor incompressible.
-fn text(len: usize) -> Vec<u8> {
+pub fn text(len: usize) -> Vec<u8> {
     let mut state = 1u32;
     let mut words = || {
         state = state.wrapping_mul(1_103_515_245).wrapping_add(12345);
@@ -77,14 +78,15 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// By each algorithm.
-fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 2] {
-    [(GZIP, gzip(bytes)), (ZSTD, zstd(bytes))]
+fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 3] {
+    [(GZIP, gzip(bytes)), (ZSTD, zstd(bytes)), (XZ, xz(bytes))]
 }
 
 /// Decompresses all of `image`, and compares the result with `want`.
-fn check(script: &Script, image: &[u8], call: (u64, u64, u64), want: &[u8]) -> Result {
+pub fn check(script: &Script, image: &[u8], call: (u64, u64, u64), want: &[u8]) -> Result {
     let input = Input {
         image,
+        room: Some(want.len()),
         ..Input::default()
     };
     let (algo, len, flags) = call;
@@ -103,7 +105,7 @@ fn check(script: &Script, image: &[u8], call: (u64, u64, u64), want: &[u8]) -> R
 }
 
 /// Decompresses all of `image` in vain.
-fn refused(script: &Script, image: &[u8], call: (u64, u64, u64), returned: i64) -> Result {
+pub fn refused(script: &Script, image: &[u8], call: (u64, u64, u64), returned: i64) -> Result {
     let input = Input {
         image,
         ..Input::default()
@@ -214,17 +216,20 @@ fn unknown_algorithms() -> Result {
         b"",
         b"\x1f",
         b"\x28\xb5\x2f",
-        b"\xfd7zXZ\0",
+        b"\xfd7zXZ",
+        b"\xfd7zXZ\x01",
         b"\x04\"M\x18",
     ] {
         refused(&script, image, (BY_MAGIC, 0, 0), ENOPKG).context(format!("{image:?}"))?;
     }
-    for algo in [3, (1 << 32) | GZIP, u64::MAX] {
+    for algo in [4, (1 << 32) | GZIP, u64::MAX] {
         refused(&script, &gzip(&text), (algo, 0, 0), ENOPKG).context(algo)?;
     }
     // Said to be what it is not.
     refused(&script, &gzip(&text), (ZSTD, 0, 0), ELIBBAD)?;
-    refused(&script, &zstd(&text), (GZIP, 0, 0), ELIBBAD)
+    refused(&script, &zstd(&text), (GZIP, 0, 0), ELIBBAD)?;
+    refused(&script, &zstd(&text), (XZ, 0, 0), ELIBBAD)?;
+    refused(&script, &xz(&text), (ZSTD, 0, 0), ELIBBAD)
 }
 
 fn header_fields_of_gzip() -> Result {

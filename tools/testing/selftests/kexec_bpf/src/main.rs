@@ -38,6 +38,7 @@ mod kexec_file;
 mod limits;
 mod malformed;
 mod memory;
+mod older_formats;
 mod out_of_memory;
 mod policy;
 mod private;
@@ -63,6 +64,7 @@ const TESTS: &[&[harness::Test]] = &[
     context::TESTS,
     carrier::TESTS,
     decompress::TESTS,
+    older_formats::TESTS,
     initrd::TESTS,
     cmdline::TESTS,
     files::TESTS,

@@ -13,12 +13,12 @@ use crate::harness::{equal, Context, Result};
 use crate::images::{parts, returned, run, uki, ALGORITHM, MACHINE, MALFORMED};
 use crate::load::{self, file, Load};
 use crate::object::{Input, Object};
+use crate::older_formats::xz;
 use crate::pe::{self, put};
 use crate::uapi::{self, ENFORCED, SIGNED};
 
 tests![
-    from_gzip,
-    from_zstd,
+    from_each_compression,
     where_the_length_is,
     other_compressions,
     takes_the_callers,
@@ -78,24 +78,29 @@ fn zstd_image() -> Vec<u8> {
     zboot_image(&zstd(), b"zstd22", &LEN, &[])
 }
 
-fn from_gzip() -> Result {
-    let image = gzip_image();
-    let input = Input {
-        image: &image,
-        flags: SIGNED | ENFORCED,
-        ..Input::default()
+/// One of each compression that is supported.
+fn images() -> [(&'static str, Vec<u8>); 3] {
+    let image = |name: &'static str, payload: Vec<u8>| {
+        (name, zboot_image(&payload, name.as_bytes(), &LEN, &[]))
     };
-    parts(&run(&zboot()?, &input), KERNEL, b"", b"")
+    [
+        ("gzip", gzip_image()),
+        ("zstd22", zstd_image()),
+        image("xzkern", xz(KERNEL)),
+    ]
 }
 
-fn from_zstd() -> Result {
-    let image = zstd_image();
-    let input = Input {
-        image: &image,
-        flags: SIGNED | ENFORCED,
-        ..Input::default()
-    };
-    parts(&run(&zboot()?, &input), KERNEL, b"", b"")
+fn from_each_compression() -> Result {
+    let object = zboot()?;
+    for (name, image) in images() {
+        let input = Input {
+            image: &image,
+            flags: SIGNED | ENFORCED,
+            ..Input::default()
+        };
+        parts(&run(&object, &input), KERNEL, b"", b"").context(name)?;
+    }
+    Ok(())
 }
 
 fn takes_the_callers() -> Result {
@@ -117,24 +122,16 @@ fn takes_the_callers() -> Result {
 
 fn damaged() -> Result {
     let object = zboot()?;
-    for (image, size_at) in [(gzip_image(), None), (zstd_image(), Some(4))] {
+    for (name, image) in images() {
         for len in 0..image.len() {
-            let returned = run(
-                &object,
-                &Input {
-                    image: &image[..len],
-                    ..Input::default()
-                },
-            );
-            equal(format!("errno of {len} bytes"), returned.errno, 0)?;
-            equal(format!("{len} bytes"), returned.returned, MALFORMED)?;
+            returned(&object, &image[..len], MALFORMED).context(format!("{name}, {len} bytes"))?;
         }
         // The length of the kernel, which is last.
         for change in [1, 0xff] {
             let mut image = image.clone();
-            let at = image.len() - size_at.unwrap_or(4);
+            let at = image.len() - 4;
             image[at] ^= change;
-            returned(&object, &image, ELIBBAD)?;
+            returned(&object, &image, ELIBBAD).context(name)?;
         }
     }
     returned(&object, &zboot_image(b"123", b"gzip", b"", &[]), MALFORMED)
@@ -173,7 +170,7 @@ fn where_the_length_is() -> Result {
 /// What Linux once made, too.
 fn other_compressions() -> Result {
     let object = zboot()?;
-    for name in ["lz4", "lzma", "lzo", "xzkern", "GZIP", "bzip2", ""] {
+    for name in ["lz4", "lzma", "lzo", "xz", "GZIP", "bzip2", ""] {
         let image = zboot_image(&gzip(), name.as_bytes(), &LEN, &[]);
         returned(&object, &image, ALGORITHM).context(name)?;
         let image = pe::image(&[(".linux", &image)]);
@@ -222,7 +219,7 @@ fn debian() -> Result {
 
 fn in_uki() -> Result {
     let object = uki()?;
-    for kernel in [gzip_image(), zstd_image()] {
+    for (name, kernel) in images() {
         let image = pe::image(&[
             (".cmdline", b"quiet"),
             (".initrd", b"an initrd"),
@@ -234,7 +231,7 @@ fn in_uki() -> Result {
             repeat: 2,
             ..Input::default()
         };
-        parts(&run(&object, &input), KERNEL, b"an initrd", b"quiet")?;
+        parts(&run(&object, &input), KERNEL, b"an initrd", b"quiet").context(name)?;
     }
     Ok(())
 }
@@ -311,7 +308,7 @@ const DECOMPRESSED: &str = "program: decompressed *";
 const BOUND: &str = "program: kernel of 65536 bytes";
 
 fn loads() -> Result {
-    for name in ["zboot-gzip", "zboot-zstd"] {
+    for name in ["zboot-gzip", "zboot-xzkern", "zboot-zstd"] {
         dry(name, b"", b"", &["level 0: key *", DECOMPRESSED, BOUND])?;
         dry(
             name,

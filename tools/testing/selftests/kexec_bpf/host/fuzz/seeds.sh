@@ -5,7 +5,7 @@
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"/{cpio,gzip,image,object,zstd}
+mkdir -p "$1"/{cpio,gzip,image,object,xz,zstd}
 
 cd "$1/object"
 for name in small full; do
@@ -36,6 +36,12 @@ head -c 40000 /dev/zero | gzip >zeroes
 gzip <"$fuzz/Cargo.toml" >text
 # With all fields that are optional, the checksum of the header included.
 printf '\x1f\x8b\x08\x1e\0\0\0\0\0\xff\1\0xname\0comment\0\xc2\xad\3\0\0\0\0\0\0\0\0\0' >fields
+
+cd "$1/xz"
+xz --check=crc32 <"$fuzz/Cargo.toml" >text
+xz --check=none --block-size=1000 <../image/stub >blocks
+xz --check=crc32 --x86 --lzma2=dict=4KiB <../image/stub >binary
+xz --check=crc32 </dev/null >empty
 
 cd "$1/zstd"
 head -c 400000 /dev/zero | zstd >zeroes

@@ -45,5 +45,7 @@ pub mod pe;
 #[path = "../../../../../../kernel/kexec_bpf/program.rs"]
 pub mod program;
 pub mod vec;
+#[path = "../../../../../../kernel/kexec_bpf/xz.rs"]
+pub mod xz;
 #[path = "../../../../../../kernel/kexec_bpf/zstd.rs"]
 pub mod zstd;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! gzip and zstd headers beside the libraries that write and read them.
+//! What is parsed of compressed streams, beside the libraries that write and read them.
 
 use flate2::{
     Compression,
@@ -10,7 +10,16 @@ use flate2::{
     GzBuilder, //
 };
 use kexec_bpf_host::gzip::Gzip;
+use kexec_bpf_host::xz;
 use kexec_bpf_host::zstd::Frame;
+use liblzma::stream::{
+    Action,
+    Check,
+    Filters,
+    LzmaOptions,
+    Status,
+    Stream, //
+};
 use std::io::Write;
 use zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd_safe::{
@@ -178,6 +187,34 @@ fn what_zstd_decodes_is_accepted() {
             if let Ok(len) = zstd_safe::decompress(&mut output, &data) {
                 let size = ours.unwrap().content_size;
                 assert!(size.is_none_or(|size| size == len as u64));
+            }
+        }
+    }
+}
+
+/// With blocks of `piece` bytes.
+fn xz(input: &[u8], filters: &mut Filters, check: Check, piece: usize) -> Vec<u8> {
+    let options = LzmaOptions::new_preset(0).unwrap();
+    let mut stream = Stream::new_stream_encoder(filters.lzma2(&options), check).unwrap();
+    let mut data = Vec::with_capacity(2 * input.len() + 1000);
+    for piece in input.chunks(piece) {
+        let end = stream.process_vec(piece, &mut data, Action::FullFlush);
+        assert_eq!(end, Ok(Status::StreamEnd));
+    }
+    let end = stream.process_vec(&[], &mut data, Action::Finish);
+    assert_eq!(end, Ok(Status::StreamEnd));
+    data
+}
+
+#[test]
+fn xz_lengths() {
+    for input in inputs() {
+        for piece in [10_000, usize::MAX] {
+            for check in [Check::None, Check::Crc32] {
+                for filter in [Filters::x86, Filters::arm64, Filters::riscv] {
+                    let data = xz(&input, filter(&mut Filters::new()), check, piece);
+                    assert_eq!(xz::output_len(&data), Ok(input.len() as u64));
+                }
             }
         }
     }

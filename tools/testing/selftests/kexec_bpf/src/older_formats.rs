@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `bpf_kexec_decompress()`: what there is to xz in particular.
+
+use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};
+
+use crate::decompress::{check, refused, text, EFBIG, ELIBBAD, ENOPKG};
+use crate::harness::{equal, Context, Result};
+use crate::script::Script;
+use crate::uapi::{BY_MAGIC, XZ};
+
+tests![
+    filters_of_xz,
+    checks_of_xz,
+    streams_of_xz,
+    an_xz_stream_that_is_too_long,
+];
+
+fn xz_with(bytes: &[u8], filters: &mut Filters, check: Check) -> Vec<u8> {
+    let options = LzmaOptions::new_preset(1).expect("xz knows it");
+    let filters = filters.lzma2(&options);
+    let mut stream = Stream::new_stream_encoder(filters, check).expect("xz knows them");
+    let mut out = Vec::with_capacity(bytes.len() + 1000);
+    stream
+        .process_vec(bytes, &mut out, Action::Finish)
+        .expect("there is room");
+    out
+}
+
+/// As Linux's build makes them, but for the filter.
+pub fn xz(bytes: &[u8]) -> Vec<u8> {
+    xz_with(bytes, &mut Filters::new(), Check::Crc32)
+}
+
+/// The filter of the kernel's own architecture, and one that it lacks.
+fn filters_of_xz() -> Result {
+    let script = Script::load()?;
+    // Jumps: each filter changes some of these bytes.
+    let code: Vec<u8> = (0u32..5000)
+        .flat_map(|at| {
+            [
+                &[0xe8, 0x10, 0, 0, 0][..],
+                &(0x9400_0000 | at).to_le_bytes(),
+                &[0xef, 0, 0x10, 0],
+            ]
+            .concat()
+        })
+        .collect();
+    let filter = if cfg!(target_arch = "x86_64") {
+        Filters::x86
+    } else if cfg!(target_arch = "aarch64") {
+        Filters::arm64
+    } else {
+        Filters::riscv
+    };
+    let image = xz_with(&code, filter(&mut Filters::new()), Check::Crc32);
+    equal("the filter changes it", image == xz(&code), false)?;
+    check(&script, &image, (BY_MAGIC, 0, 0), &code)?;
+    let image = xz_with(&code, Filters::new().delta_properties(&[0])?, Check::Crc32);
+    refused(&script, &image, (XZ, 0, 0), ENOPKG)
+}
+
+/// What the kernel cannot check it refuses.
+fn checks_of_xz() -> Result {
+    let script = Script::load()?;
+    let text = text(200);
+    let with = |check| xz_with(&text, &mut Filters::new(), check);
+    check(&script, &with(Check::None), (XZ, 0, 0), &text)?;
+    for unknown in [Check::Crc64, Check::Sha256] {
+        refused(&script, &with(unknown), (XZ, 0, 0), ENOPKG)?;
+    }
+    // Each byte is under a checksum or has to be zero; but the decoder drops the first of LZMA.
+    let image = with(Check::Crc32);
+    for at in (8..30).chain(31..image.len()) {
+        let mut image = image.clone();
+        image[at] ^= 1;
+        refused(&script, &image, (XZ, 0, 0), ELIBBAD).context(format!("byte {at}"))?;
+    }
+    Ok(())
+}
+
+/// One at a time, also where the last one's index counts what all have.
+fn streams_of_xz() -> Result {
+    let script = Script::load()?;
+    let text = text(200);
+    let (image, empty) = (xz(&text), xz(b""));
+    for streams in [[&image[..], &image], [&image, &empty], [&empty, &image]] {
+        refused(&script, &streams.concat(), (XZ, 0, 0), ELIBBAD)?;
+    }
+    // The first is without a block, which the second one's index does not know.
+    let mut two = image.clone();
+    two.splice(12..12, empty[12..].iter().copied());
+    refused(&script, &two, (XZ, 0, 0), ELIBBAD)
+}
+
+fn an_xz_stream_that_is_too_long() -> Result {
+    let script = Script::load()?;
+    let image = vec![0; (64 << 20) + 1];
+    refused(&script, &image[1..], (XZ, 0, 0), ELIBBAD)?;
+    refused(&script, &image, (XZ, 0, 0), EFBIG)
+}
