@@ -7,6 +7,7 @@
 #define _LINUX_KEXEC_BPF_H
 
 #include <linux/crc32.h>
+#include <linux/lz4.h>
 #include <linux/types.h>
 #include <linux/verification.h>
 #include <linux/xz.h>

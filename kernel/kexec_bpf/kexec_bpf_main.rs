@@ -12,7 +12,7 @@
 //!          |
 //!          v
 //!       level: the program runs; kfuncs give it resources and take its decisions
-//!          |  decompress { gzip, zstd, xz }, initrd { cpio }, cmdline
+//!          |  decompress { gzip, zstd, xz, lz4 }, initrd { cpio }, cmdline
 //!          v
 //!       parts: kernel, initrd, command line -> kexec_file
 //! ```
@@ -47,6 +47,8 @@ pub mod error;
 pub mod gzip;
 #[forbid(unsafe_code)]
 pub mod link;
+#[forbid(unsafe_code)]
+pub mod lz4;
 #[forbid(unsafe_code)]
 pub mod map;
 #[forbid(unsafe_code)]

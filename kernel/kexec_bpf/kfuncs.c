@@ -54,14 +54,15 @@ __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_
 /**
  * bpf_kexec_decompress() - make a resource of what a range decompresses to
  * @ctx: the program's context
- * @src: one gzip member, zstd frame or xz stream, with nothing after it; its flags have to be 0
+ * @src: one gzip member, zstd frame, xz stream or lz4 legacy frame, with nothing after it; its flags
+ *   have to be 0
  * @algo: an enum bpf_kexec_algo; BPF_KEXEC_BY_MAGIC goes by the first bytes
  * @out_len: the most bytes that the result may have, 0 for KEXEC_BPF_IMAGE_MAX
  * @flags: BPF_KEXEC_EXACT: the result has just @out_len bytes; or 0
  *
  * The result is verified if @src is. Memory is taken for the length that the stream tells. Where it
- * tells none, as often with zstd, it is taken for what the blocks can hold, or for @out_len if that
- * is less.
+ * tells none, as with lz4 and often with zstd, it is taken for what the blocks can hold, or for
+ * @out_len and at most 8 MiB more if that is less.
  *
  * Return:
  * * the handle of the result

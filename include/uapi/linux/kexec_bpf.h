@@ -122,6 +122,7 @@ enum bpf_kexec_algo {
 	BPF_KEXEC_GZIP		= 1,
 	BPF_KEXEC_ZSTD		= 2,
 	BPF_KEXEC_XZ		= 3,
+	BPF_KEXEC_LZ4		= 4,	/* the legacy frame */
 };
 
 /* flags of bpf_kexec_decompress() */

@@ -427,6 +427,7 @@ TEST(zboot_compressions)
 		{ "gzip", BPF_KEXEC_GZIP, 0x1111 },
 		{ "zstd", BPF_KEXEC_ZSTD, 0x2222 },
 		{ "zstd22", BPF_KEXEC_ZSTD, 0x2222 },
+		{ "lz4", BPF_KEXEC_LZ4, 0x2222 },
 		{ "xzkern", BPF_KEXEC_XZ, 0x2222 },
 	};
 
@@ -440,7 +441,7 @@ TEST(zboot_compressions)
 		EXPECT_EQ(cases[i].kernel_len, load.kernel.len);
 	}
 	for (size_t i = 0; i < 3; i++) {
-		const char *const others[] = { "", "xz", "lz4" };
+		const char *const others[] = { "", "xz", "LZ4" };
 
 		zboot_begin(others[i]);
 		EXPECT_EQ(KEXEC_REFUSE_ALGORITHM, run(zboot, 0));

@@ -10,9 +10,9 @@ use zstd_safe::{CCtx, CParameter};
 
 use crate::harness::{equal, Context, Result};
 use crate::object::Input;
-use crate::older_formats::xz;
+use crate::older_formats::{lz4, xz};
 use crate::script::{bind_kernel, decompress, stat, Script};
-use crate::uapi::{range, Range, BY_MAGIC, EXACT, GZIP, HANDLE, IMAGE, INITRD, XZ, ZSTD};
+use crate::uapi::{range, Range, BY_MAGIC, EXACT, GZIP, HANDLE, IMAGE, INITRD, LZ4, XZ, ZSTD};
 
 tests![
     whole,
@@ -78,8 +78,13 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// By each algorithm.
-fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 3] {
-    [(GZIP, gzip(bytes)), (ZSTD, zstd(bytes)), (XZ, xz(bytes))]
+fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 4] {
+    [
+        (GZIP, gzip(bytes)),
+        (ZSTD, zstd(bytes)),
+        (XZ, xz(bytes)),
+        (LZ4, lz4(bytes)),
+    ]
 }
 
 /// Decompresses all of `image`, and compares the result with `want`.
@@ -176,8 +181,13 @@ fn a_limit_that_is_reached() -> Result {
 fn truncated() -> Result {
     let script = Script::load()?;
     for (algo, image) in compressed(&text(200)) {
+        // An lz4 frame may end before each block.
+        let call = match algo {
+            LZ4 => (algo, 200, EXACT),
+            _ => (algo, 0, 0),
+        };
         for len in 0..image.len() {
-            refused(&script, &image[..len], (algo, 0, 0), ELIBBAD)
+            refused(&script, &image[..len], call, ELIBBAD)
                 .context(format!("the first {len} bytes, algorithm {algo}"))?;
         }
     }
@@ -222,14 +232,16 @@ fn unknown_algorithms() -> Result {
     ] {
         refused(&script, image, (BY_MAGIC, 0, 0), ENOPKG).context(format!("{image:?}"))?;
     }
-    for algo in [4, (1 << 32) | GZIP, u64::MAX] {
+    for algo in [5, (1 << 32) | GZIP, u64::MAX] {
         refused(&script, &gzip(&text), (algo, 0, 0), ENOPKG).context(algo)?;
     }
     // Said to be what it is not.
     refused(&script, &gzip(&text), (ZSTD, 0, 0), ELIBBAD)?;
     refused(&script, &zstd(&text), (GZIP, 0, 0), ELIBBAD)?;
     refused(&script, &zstd(&text), (XZ, 0, 0), ELIBBAD)?;
-    refused(&script, &xz(&text), (ZSTD, 0, 0), ELIBBAD)
+    refused(&script, &xz(&text), (ZSTD, 0, 0), ELIBBAD)?;
+    refused(&script, &xz(&text), (LZ4, 0, 0), ELIBBAD)?;
+    refused(&script, &lz4(&text), (XZ, 0, 0), ELIBBAD)
 }
 
 fn header_fields_of_gzip() -> Result {

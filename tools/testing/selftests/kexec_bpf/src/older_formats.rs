@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_kexec_decompress()`: what there is to xz in particular.
+//! `bpf_kexec_decompress()`: what there is to xz and lz4 in particular.
 
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};
 
 use crate::decompress::{check, refused, text, EFBIG, ELIBBAD, ENOPKG};
 use crate::harness::{equal, Context, Result};
 use crate::script::Script;
-use crate::uapi::{BY_MAGIC, XZ};
+use crate::uapi::{BY_MAGIC, EXACT, LZ4, XZ};
 
 tests![
     filters_of_xz,
     checks_of_xz,
     streams_of_xz,
     an_xz_stream_that_is_too_long,
+    blocks_of_lz4,
 ];
+
+/// What the output of a block can be.
+const LZ4_BLOCK: usize = 8 << 20;
 
 fn xz_with(bytes: &[u8], filters: &mut Filters, check: Check) -> Vec<u8> {
     let options = LzmaOptions::new_preset(1).expect("xz knows it");
@@ -30,6 +34,20 @@ fn xz_with(bytes: &[u8], filters: &mut Filters, check: Check) -> Vec<u8> {
 /// As Linux's build makes them, but for the filter.
 pub fn xz(bytes: &[u8]) -> Vec<u8> {
     xz_with(bytes, &mut Filters::new(), Check::Crc32)
+}
+
+/// In blocks as `lz4 -l` makes them.
+pub fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let mut out = b"\x02\x21\x4c\x18".to_vec();
+    for piece in bytes.chunks(LZ4_BLOCK) {
+        out.extend(lz4_block(piece));
+    }
+    out
+}
+
+fn lz4_block(bytes: &[u8]) -> Vec<u8> {
+    let block = lz4_flex::block::compress(bytes);
+    [&(block.len() as u32).to_le_bytes(), &block[..]].concat()
 }
 
 /// The filter of the kernel's own architecture, and one that it lacks.
@@ -98,4 +116,33 @@ fn an_xz_stream_that_is_too_long() -> Result {
     let image = vec![0; (64 << 20) + 1];
     refused(&script, &image[1..], (XZ, 0, 0), ELIBBAD)?;
     refused(&script, &image, (XZ, 0, 0), EFBIG)
+}
+
+/// Each of 8 MiB at most.
+fn blocks_of_lz4() -> Result {
+    let script = Script::load()?;
+    let text = text(LZ4_BLOCK + 1);
+    let whole = lz4(&text);
+    check(&script, &whole, (LZ4, 0, 0), &text)?;
+    check(&script, &whole, (LZ4, text.len() as u64, EXACT), &text)?;
+    let one = [b"\x02\x21\x4c\x18", &lz4_block(&text)[..]].concat();
+    refused(&script, &one, (LZ4, 0, 0), ELIBBAD)?;
+    refused(&script, &one, (LZ4, text.len() as u64, EXACT), ELIBBAD)?;
+
+    // Shorter ones, the empty one too; but not one of no bytes.
+    let short = [
+        b"\x02\x21\x4c\x18",
+        &lz4_block(b"kexec ")[..],
+        &lz4_block(b""),
+        &lz4_block(b"kexec"),
+    ]
+    .concat();
+    check(&script, &short, (LZ4, 0, 0), b"kexec kexec")?;
+    let none = [&short[..], &[0; 4]].concat();
+    refused(&script, &none, (LZ4, 0, 0), ELIBBAD)?;
+    // Longer than what does not compress becomes.
+    let mut long = b"\x02\x21\x4c\x18".to_vec();
+    long.extend((LZ4_BLOCK as u32 + LZ4_BLOCK as u32 / 255 + 17).to_le_bytes());
+    long.resize(long.len() + 2 * LZ4_BLOCK, 0);
+    refused(&script, &long, (LZ4, 0, 0), ELIBBAD)
 }

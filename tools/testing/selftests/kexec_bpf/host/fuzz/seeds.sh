@@ -5,7 +5,7 @@
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"/{cpio,gzip,image,object,xz,zstd}
+mkdir -p "$1"/{cpio,gzip,image,lz4,object,xz,zstd}
 
 cd "$1/object"
 for name in small full; do
@@ -36,6 +36,10 @@ head -c 40000 /dev/zero | gzip >zeroes
 gzip <"$fuzz/Cargo.toml" >text
 # With all fields that are optional, the checksum of the header included.
 printf '\x1f\x8b\x08\x1e\0\0\0\0\0\xff\1\0xname\0comment\0\xc2\xad\3\0\0\0\0\0\0\0\0\0' >fields
+
+# Nothing there makes it: a block of literals, and one that repeats a byte 270 times.
+cd "$1/lz4"
+printf '\x02\x21\x4c\x18\6\0\0\0\x50kexec\6\0\0\0\x1fk\1\0\xfb\0' >blocks
 
 cd "$1/xz"
 xz --check=crc32 <"$fuzz/Cargo.toml" >text

@@ -34,6 +34,8 @@ pub mod error;
 pub mod gzip;
 #[path = "../../../../../../kernel/kexec_bpf/link.rs"]
 pub mod link;
+#[path = "../../../../../../kernel/kexec_bpf/lz4.rs"]
+pub mod lz4;
 #[path = "../../../../../../kernel/kexec_bpf/map.rs"]
 pub mod map;
 #[path = "../../../../../../kernel/kexec_bpf/object.rs"]

@@ -10,6 +10,7 @@ use flate2::{
     GzBuilder, //
 };
 use kexec_bpf_host::gzip::Gzip;
+use kexec_bpf_host::lz4;
 use kexec_bpf_host::xz;
 use kexec_bpf_host::zstd::Frame;
 use liblzma::stream::{
@@ -217,5 +218,25 @@ fn xz_lengths() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn lz4_bounds() {
+    for input in inputs() {
+        let mut data = vec![0x02, 0x21, 0x4c, 0x18];
+        let mut blocks = vec![];
+        for piece in input.chunks(250_000) {
+            let block = lz4_flex::block::compress(piece);
+            data.extend((block.len() as u32).to_le_bytes());
+            data.extend(&block);
+            blocks.push(block);
+        }
+        let mut frame = lz4::Frame::parse(&data).unwrap();
+        assert!(frame.bound().unwrap() >= input.len() as u64);
+        for block in blocks {
+            assert_eq!(frame.next_block(), Ok(Some(&block[..])));
+        }
+        assert_eq!(frame.next_block(), Ok(None));
     }
 }
