@@ -8,6 +8,7 @@
 
 #include <linux/crc32.h>
 #include <linux/lz4.h>
+#include <linux/lzo.h>
 #include <linux/types.h>
 #include <linux/verification.h>
 #include <linux/xz.h>
@@ -90,6 +91,7 @@ struct kexec_bpf_test_run {
 bool kexec_bpf_killed(void);
 u64 kexec_bpf_memory_max(void);
 u32 kexec_bpf_machine(void);
+u32 kexec_bpf_adler32(const u8 *bytes, size_t len);
 ssize_t kexec_bpf_file_size(struct file *file);
 int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image);
 

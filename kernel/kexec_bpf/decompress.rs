@@ -5,6 +5,7 @@
 use core::ptr;
 
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     prelude::*, //
 };
@@ -17,6 +18,7 @@ use crate::{
     ffi,
     gzip::Gzip,
     lz4,
+    lzo,
     resource::Budget,
     xz,
     zstd::Frame, //
@@ -53,12 +55,14 @@ pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Res
     const ZSTD: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_ZSTD as u64;
     const XZ: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_XZ as u64;
     const LZ4: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_LZ4 as u64;
+    const LZO: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_LZO as u64;
 
     match (algo, src) {
         (GZIP, _) | (BY_MAGIC, [0x1f, 0x8b, ..]) => gunzip(src, want, budget),
         (ZSTD, _) | (BY_MAGIC, [0x28, 0xb5, 0x2f, 0xfd, ..]) => unzstd(src, want, budget),
         (XZ, _) | (BY_MAGIC, [0xfd, b'7', b'z', b'X', b'Z', 0, ..]) => unxz(src, want, budget),
         (LZ4, _) | (BY_MAGIC, [0x02, 0x21, 0x4c, 0x18, ..]) => unlz4(src, want, budget),
+        (LZO, _) | (BY_MAGIC, [0x89, b'L', b'Z', b'O', ..]) => unlzo(src, want, budget),
         _ => Err(Error::unsupported("an unsupported algorithm", 0)),
     }
 }
@@ -271,6 +275,48 @@ fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
+fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+    const MALFORMED: Error = Error::malformed("a malformed lzop block", 0);
+
+    let mut file = lzo::File::parse(src)?;
+    if ffi::adler32(file.header) != file.adler32 {
+        return Err(Error::malformed("an lzop header without its checksum", 9));
+    }
+    let mut out = want.buffer(file.output_len()?, budget)?;
+    while let Some(block) = file.next_block()? {
+        let start = out.len();
+        if block.data.len() == block.len {
+            out.extend_from_slice(block.data, GFP_KERNEL_ACCOUNT)
+                .map_err(|_| Error::no_memory())?;
+        } else {
+            let room = out.spare_capacity_mut();
+            let to = room.get_mut(..block.len).ok_or(MALFORMED)?;
+            let mut made = block.len;
+            // SAFETY: `to` has room for `made` bytes, `data` has as many as it says.
+            let status = unsafe {
+                bindings::lzo1x_decompress_safe(
+                    block.data.as_ptr(),
+                    block.data.len(),
+                    to.as_mut_ptr().cast(),
+                    &mut made,
+                )
+            };
+            if status != bindings::LZO_E_OK as i32 || made != block.len {
+                return Err(MALFORMED);
+            }
+            // SAFETY: lzo has written that many bytes, in the spare capacity.
+            unsafe { out.inc_len(made) };
+        }
+        if ffi::adler32(out.get(start..).unwrap_or_default()) != block.adler32 {
+            return Err(MALFORMED);
+        }
+        if ffi::killed() {
+            return Err(Error::interrupted());
+        }
+    }
+    Ok(out)
+}
+
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
 #[kunit_tests(kexec_bpf_decompress)]
 mod tests {
@@ -288,6 +334,9 @@ mod tests {
         \x01\0\0\0\0\x01YZ";
     /// A frame without any checksum.
     const LZ4: [u8; 24] = *b"\x02!L\x18\x10\0\0\0okexec \x06\0\0Pexec ";
+    const LZO: [u8; 67] =
+        *b"\x89LZO\0\r\n\x1a\n\x10@ \xa0\x09@\x03\x09\x03\0\0\r\0\0\x81\xa4\0\0\0\0\0\0\0\0\0\
+        +\xbd\x02\x9b\0\0\0\x1e\0\0\0\r\xad\x8e\n\xf1\x17kexec 6\x14\0\x11\0\0\0\0\0\0";
     /// The offset of the deflate stream, and of the first block.
     const BODY: usize = 10;
 
@@ -301,7 +350,7 @@ mod tests {
 
     #[test]
     fn lengths() {
-        for src in [&GZIP[..], &ZSTD[..], &XZ[..], &LZ4[..]] {
+        for src in [&GZIP[..], &ZSTD[..], &XZ[..], &LZ4[..], &LZO[..]] {
             for want in [Want::Exactly(30), Want::AtMost(30), Want::AtMost(31)] {
                 assert!(decompress(src, want).is_ok_and(|out| out[..] == *TEXT.as_flattened()));
             }
@@ -313,7 +362,7 @@ mod tests {
 
     #[test]
     fn truncated_at_every_byte() {
-        for src in [&GZIP[..], &ZSTD[..], &XZ[..], &LZ4[..]] {
+        for src in [&GZIP[..], &ZSTD[..], &XZ[..], &LZ4[..], &LZO[..]] {
             for len in 4..src.len() {
                 assert!(decompress(&src[..len], Want::Exactly(30)).is_err());
             }

@@ -74,6 +74,12 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !unsafe { bindings::crc32_le(!0, bytes.as_ptr().cast(), bytes.len()) }
 }
 
+/// The Adler-32 of zlib.
+pub(crate) fn adler32(bytes: &[u8]) -> u32 {
+    // SAFETY: The slice is valid for its length.
+    unsafe { bindings::kexec_bpf_adler32(bytes.as_ptr(), bytes.len()) }
+}
+
 /// A workspace for `zlib_inflateInit2()`.
 pub(crate) fn zlib_workspace() -> Result<VVec<u8>> {
     // SAFETY: There are no requirements.

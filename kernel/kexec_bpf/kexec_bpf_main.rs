@@ -12,7 +12,7 @@
 //!          |
 //!          v
 //!       level: the program runs; kfuncs give it resources and take its decisions
-//!          |  decompress { gzip, zstd, xz, lz4 }, initrd { cpio }, cmdline
+//!          |  decompress { gzip, zstd, xz, lz4, lzo }, initrd { cpio }, cmdline
 //!          v
 //!       parts: kernel, initrd, command line -> kexec_file
 //! ```
@@ -49,6 +49,8 @@ pub mod gzip;
 pub mod link;
 #[forbid(unsafe_code)]
 pub mod lz4;
+#[forbid(unsafe_code)]
+pub mod lzo;
 #[forbid(unsafe_code)]
 pub mod map;
 #[forbid(unsafe_code)]

@@ -54,8 +54,8 @@ __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_
 /**
  * bpf_kexec_decompress() - make a resource of what a range decompresses to
  * @ctx: the program's context
- * @src: one gzip member, zstd frame, xz stream or lz4 legacy frame, with nothing after it; its flags
- *   have to be 0
+ * @src: one gzip member, zstd frame, xz stream, lz4 legacy frame or lzop file, with nothing after
+ *   it; its flags have to be 0
  * @algo: an enum bpf_kexec_algo; BPF_KEXEC_BY_MAGIC goes by the first bytes
  * @out_len: the most bytes that the result may have, 0 for KEXEC_BPF_IMAGE_MAX
  * @flags: BPF_KEXEC_EXACT: the result has just @out_len bytes; or 0

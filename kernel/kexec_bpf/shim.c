@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
+#include <linux/zutil.h>
 #include <keys/system_keyring.h>
 #include "../kexec_internal.h"
 
@@ -180,6 +181,11 @@ bool kexec_bpf_killed(void)
 u64 kexec_bpf_memory_max(void)
 {
 	return (u64)totalram_pages() << (PAGE_SHIFT - 1);
+}
+
+u32 kexec_bpf_adler32(const u8 *bytes, size_t len)
+{
+	return zlib_adler32(1, bytes, len);
 }
 
 u32 kexec_bpf_machine(void)

@@ -12,6 +12,7 @@
 #define ZBOOT_GZIP	0x70697a67		/* "gzip" */
 #define ZBOOT_ZSTD	0x6474737a		/* "zstd", whatever its level */
 #define ZBOOT_LZ4	0x00347a6c		/* "lz4" */
+#define ZBOOT_LZO	0x006f7a6c		/* "lzo" */
 #define ZBOOT_XZ	0x656b7a78		/* "xzkern" */
 
 struct zboot_header {
@@ -60,6 +61,9 @@ static __always_inline __s64 zboot_decompress(struct bpf_kexec_ctx *ctx,
 		break;
 	case ZBOOT_LZ4:
 		algo = BPF_KEXEC_LZ4;
+		break;
+	case ZBOOT_LZO:
+		algo = BPF_KEXEC_LZO;
 		break;
 	case ZBOOT_XZ:
 		algo = BPF_KEXEC_XZ;

@@ -123,6 +123,7 @@ enum bpf_kexec_algo {
 	BPF_KEXEC_ZSTD		= 2,
 	BPF_KEXEC_XZ		= 3,
 	BPF_KEXEC_LZ4		= 4,	/* the legacy frame */
+	BPF_KEXEC_LZO		= 5,	/* in a file of lzop */
 };
 
 /* flags of bpf_kexec_decompress() */

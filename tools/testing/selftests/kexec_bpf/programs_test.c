@@ -428,6 +428,7 @@ TEST(zboot_compressions)
 		{ "zstd", BPF_KEXEC_ZSTD, 0x2222 },
 		{ "zstd22", BPF_KEXEC_ZSTD, 0x2222 },
 		{ "lz4", BPF_KEXEC_LZ4, 0x2222 },
+		{ "lzo", BPF_KEXEC_LZO, 0x2222 },
 		{ "xzkern", BPF_KEXEC_XZ, 0x2222 },
 	};
 

@@ -10,9 +10,9 @@ use zstd_safe::{CCtx, CParameter};
 
 use crate::harness::{equal, Context, Result};
 use crate::object::Input;
-use crate::older_formats::{lz4, xz};
+use crate::older_formats::{lz4, lzo, xz};
 use crate::script::{bind_kernel, decompress, stat, Script};
-use crate::uapi::{range, Range, BY_MAGIC, EXACT, GZIP, HANDLE, IMAGE, INITRD, LZ4, XZ, ZSTD};
+use crate::uapi::{range, Range, BY_MAGIC, EXACT, GZIP, HANDLE, IMAGE, INITRD, LZ4, LZO, XZ, ZSTD};
 
 tests![
     whole,
@@ -78,12 +78,13 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// By each algorithm.
-fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 4] {
+fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 5] {
     [
         (GZIP, gzip(bytes)),
         (ZSTD, zstd(bytes)),
         (XZ, xz(bytes)),
         (LZ4, lz4(bytes)),
+        (LZO, lzo(bytes)),
     ]
 }
 
@@ -232,7 +233,7 @@ fn unknown_algorithms() -> Result {
     ] {
         refused(&script, image, (BY_MAGIC, 0, 0), ENOPKG).context(format!("{image:?}"))?;
     }
-    for algo in [5, (1 << 32) | GZIP, u64::MAX] {
+    for algo in [6, (1 << 32) | GZIP, u64::MAX] {
         refused(&script, &gzip(&text), (algo, 0, 0), ENOPKG).context(algo)?;
     }
     // Said to be what it is not.
@@ -241,7 +242,9 @@ fn unknown_algorithms() -> Result {
     refused(&script, &zstd(&text), (XZ, 0, 0), ELIBBAD)?;
     refused(&script, &xz(&text), (ZSTD, 0, 0), ELIBBAD)?;
     refused(&script, &xz(&text), (LZ4, 0, 0), ELIBBAD)?;
-    refused(&script, &lz4(&text), (XZ, 0, 0), ELIBBAD)
+    refused(&script, &lz4(&text), (XZ, 0, 0), ELIBBAD)?;
+    refused(&script, &lz4(&text), (LZO, 0, 0), ELIBBAD)?;
+    refused(&script, &lzo(&text), (LZ4, 0, 0), ELIBBAD)
 }
 
 fn header_fields_of_gzip() -> Result {

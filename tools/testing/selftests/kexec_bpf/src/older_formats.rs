@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_kexec_decompress()`: what there is to xz and lz4 in particular.
+//! `bpf_kexec_decompress()`: what there is to xz, lz4 and lzo in particular.
 
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};
 
 use crate::decompress::{check, refused, text, EFBIG, ELIBBAD, ENOPKG};
 use crate::harness::{equal, Context, Result};
 use crate::script::Script;
-use crate::uapi::{BY_MAGIC, EXACT, LZ4, XZ};
+use crate::uapi::{BY_MAGIC, EXACT, LZ4, LZO, XZ};
 
 tests![
     filters_of_xz,
@@ -15,10 +15,13 @@ tests![
     streams_of_xz,
     an_xz_stream_that_is_too_long,
     blocks_of_lz4,
+    checksums_of_lzo,
+    blocks_of_lzo,
 ];
 
 /// What the output of a block can be.
 const LZ4_BLOCK: usize = 8 << 20;
+const LZO_BLOCK: usize = 256 << 10;
 
 fn xz_with(bytes: &[u8], filters: &mut Filters, check: Check) -> Vec<u8> {
     let options = LzmaOptions::new_preset(1).expect("xz knows it");
@@ -48,6 +51,31 @@ pub fn lz4(bytes: &[u8]) -> Vec<u8> {
 fn lz4_block(bytes: &[u8]) -> Vec<u8> {
     let block = lz4_flex::block::compress(bytes);
     [&(block.len() as u32).to_le_bytes(), &block[..]].concat()
+}
+
+/// As lzop makes them, from one pipe to another.
+pub fn lzo(bytes: &[u8]) -> Vec<u8> {
+    let fields = b"\x10\x40\x20\xa0\x09\x40\x03\x09\x03\0\0\x0d\0\0\x81\xa4\0\0\0\0\0\0\0\0\0";
+    let sum = adler2::adler32_slice(fields).to_be_bytes();
+    let mut out = [b"\x89LZO\0\r\n\x1a\n", &fields[..], &sum].concat();
+    for piece in bytes.chunks(LZO_BLOCK) {
+        out.extend(lzo_block(piece));
+    }
+    out.extend([0; 4]);
+    out
+}
+
+fn lzo_block(bytes: &[u8]) -> Vec<u8> {
+    let mut data = lzokay::compress::compress(bytes).expect("memory takes it");
+    if data.len() >= bytes.len() {
+        data = bytes.to_vec();
+    }
+    let words = [
+        bytes.len() as u32,
+        data.len() as u32,
+        adler2::adler32_slice(bytes),
+    ];
+    [&words.map(u32::to_be_bytes).concat(), &data[..]].concat()
 }
 
 /// The filter of the kernel's own architecture, and one that it lacks.
@@ -145,4 +173,60 @@ fn blocks_of_lz4() -> Result {
     long.extend((LZ4_BLOCK as u32 + LZ4_BLOCK as u32 / 255 + 17).to_le_bytes());
     long.resize(long.len() + 2 * LZ4_BLOCK, 0);
     refused(&script, &long, (LZ4, 0, 0), ELIBBAD)
+}
+
+/// Header and output are under checksums. In between, a bit more or less can make the same output.
+fn checksums_of_lzo() -> Result {
+    let script = Script::load()?;
+    let image = lzo(&text(200));
+    // The method and the flags are another matter.
+    for at in (9..15).chain(16..17).chain(21..image.len()) {
+        let mut image = image.clone();
+        image[at] ^= 0xff;
+        refused(&script, &image, (LZO, 0, 0), ELIBBAD).context(format!("byte {at}"))?;
+    }
+    for (at, value) in [
+        (9, 8),
+        (15, 0),
+        (15, 4),
+        (20, 0),
+        (20, 3),
+        (19, 1),
+        (19, 0x10),
+    ] {
+        let mut image = image.clone();
+        image[at] = value;
+        refused(&script, &image, (LZO, 0, 0), ENOPKG).context(format!("byte {at}"))?;
+    }
+    Ok(())
+}
+
+/// Each of 256 KiB at most; what does not compress is stored.
+fn blocks_of_lzo() -> Result {
+    let script = Script::load()?;
+    let text = text(LZO_BLOCK + 1);
+    let file = |blocks: &[Vec<u8>]| {
+        let mut file = lzo(b"");
+        let end = file.len() - 4;
+        file.splice(end..end, blocks.concat());
+        file
+    };
+    let stored = lzo_block(b"k");
+    let rest = lzo_block(&text[1..]);
+    check(
+        &script,
+        &file(&[stored.clone(), rest.clone()]),
+        (LZO, 0, 0),
+        &[b"k", &text[1..]].concat(),
+    )?;
+    refused(&script, &file(&[lzo_block(&text)]), (LZO, 0, 0), ELIBBAD)?;
+    // Blocks that make more and less than they say, also with room behind.
+    for len in [99u32, 101] {
+        let mut block = lzo_block(&[b'x'; 100]);
+        block[..4].copy_from_slice(&len.to_be_bytes());
+        for blocks in [vec![block.clone()], vec![block, rest.clone()]] {
+            refused(&script, &file(&blocks), (LZO, 0, 0), ELIBBAD).context(len)?;
+        }
+    }
+    Ok(())
 }

@@ -116,6 +116,7 @@ pub const GZIP: u64 = 1;
 pub const ZSTD: u64 = 2;
 pub const XZ: u64 = 3;
 pub const LZ4: u64 = 4;
+pub const LZO: u64 = 5;
 
 pub const EXACT: u64 = 1 << 0;
 pub const VERIFY_PE: u64 = 1 << 0;

@@ -13,7 +13,7 @@ use crate::harness::{equal, Context, Result};
 use crate::images::{parts, returned, run, uki, ALGORITHM, MACHINE, MALFORMED};
 use crate::load::{self, file, Load};
 use crate::object::{Input, Object};
-use crate::older_formats::{lz4, xz};
+use crate::older_formats::{lz4, lzo, xz};
 use crate::pe::{self, put};
 use crate::uapi::{self, ENFORCED, SIGNED};
 
@@ -79,7 +79,7 @@ fn zstd_image() -> Vec<u8> {
 }
 
 /// One of each compression that is supported.
-fn images() -> [(&'static str, Vec<u8>); 4] {
+fn images() -> [(&'static str, Vec<u8>); 5] {
     let image = |name: &'static str, payload: Vec<u8>| {
         (name, zboot_image(&payload, name.as_bytes(), &LEN, &[]))
     };
@@ -87,6 +87,7 @@ fn images() -> [(&'static str, Vec<u8>); 4] {
         ("gzip", gzip_image()),
         ("zstd22", zstd_image()),
         image("lz4", lz4(KERNEL)),
+        image("lzo", lzo(KERNEL)),
         image("xzkern", xz(KERNEL)),
     ]
 }
@@ -171,7 +172,7 @@ fn where_the_length_is() -> Result {
 /// What Linux once made, too.
 fn other_compressions() -> Result {
     let object = zboot()?;
-    for name in ["LZ4", "lzma", "lzo", "xz", "GZIP", "bzip2", ""] {
+    for name in ["LZ4", "lzma", "lzop", "xz", "GZIP", "bzip2", ""] {
         let image = zboot_image(&gzip(), name.as_bytes(), &LEN, &[]);
         returned(&object, &image, ALGORITHM).context(name)?;
         let image = pe::image(&[(".linux", &image)]);

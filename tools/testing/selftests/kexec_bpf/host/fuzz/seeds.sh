@@ -5,7 +5,7 @@
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"/{cpio,gzip,image,lz4,object,xz,zstd}
+mkdir -p "$1"/{cpio,gzip,image,lz4,lzo,object,xz,zstd}
 
 cd "$1/object"
 for name in small full; do
@@ -40,6 +40,13 @@ printf '\x1f\x8b\x08\x1e\0\0\0\0\0\xff\1\0xname\0comment\0\xc2\xad\3\0\0\0\0\0\0
 # Nothing there makes it: a block of literals, and one that repeats a byte 270 times.
 cd "$1/lz4"
 printf '\x02\x21\x4c\x18\6\0\0\0\x50kexec\6\0\0\0\x1fk\1\0\xfb\0' >blocks
+
+# Nor this: two blocks, one stored.
+cd "$1/lzo"
+printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r%b\4name\0\0\0\0' \
+	'\0\0\0\0\0\0\0\0\0\0\0\0' >blocks
+printf '\0\0\0\x1e\0\0\0\r\0\0\0\0\x17kexec \x36\x14\0\x11\0\0' >>blocks
+printf '\0\0\0\5\0\0\0\5\0\0\0\0kexec\0\0\0\0' >>blocks
 
 cd "$1/xz"
 xz --check=crc32 <"$fuzz/Cargo.toml" >text

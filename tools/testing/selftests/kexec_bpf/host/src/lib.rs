@@ -36,6 +36,8 @@ pub mod gzip;
 pub mod link;
 #[path = "../../../../../../kernel/kexec_bpf/lz4.rs"]
 pub mod lz4;
+#[path = "../../../../../../kernel/kexec_bpf/lzo.rs"]
+pub mod lzo;
 #[path = "../../../../../../kernel/kexec_bpf/map.rs"]
 pub mod map;
 #[path = "../../../../../../kernel/kexec_bpf/object.rs"]
