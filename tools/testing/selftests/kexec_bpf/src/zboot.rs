@@ -30,6 +30,7 @@ tests![
     in_uki_damaged,
     loads,
     loads_in_uki,
+    refuses_lzma,
 ];
 
 const ELIBBAD: i32 = -libc::ELIBBAD;
@@ -363,4 +364,12 @@ fn loads_in_uki() -> Result {
             .context(name)?;
     }
     Ok(())
+}
+
+/// As Linux once made it. The kernel has no decoder for it, and what is asked for is in the log.
+fn refuses_lzma() -> Result {
+    let image = file(&load::image("zboot-lzma")?)?;
+    Load::dry(&image)
+        .run()
+        .refused(libc::ECANCELED, "program returned 7")
 }
