@@ -16,6 +16,7 @@ fn main() {
         "src/bpf/context.bpf.c",
         "src/bpf/refused.bpf.c",
         "first/first.bpf.c",
+        "src/bin/kexec_bpf_bench/addons.bpf.c",
         "../../../kexec_bpf/uki.bpf.c",
         "../../../kexec_bpf/zboot.bpf.c",
     ];

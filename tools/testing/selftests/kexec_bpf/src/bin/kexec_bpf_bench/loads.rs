@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whole loads: by `kexec_bpf_load(2)`, by `kexec_file_load(2)` of the parts that were taken out
+//! before, and by taking them out and then `kexec_file_load(2)`. All read what is in the page
+//! cache.
+
+use std::fs;
+use std::os::fd::AsRawFd;
+
+use crate::harness::{equal, Context, Result};
+use crate::image::Image;
+use crate::load::{unload, Load};
+use crate::trace::{Events, Trace};
+use crate::unpack::Parts;
+use crate::Row;
+
+/// What a load is made of, in the order of the flow; the rest is what is left of it.
+const SPLIT: &[&str] = &[
+    "read",
+    "verify",
+    "hash",
+    "decompress",
+    "raw",
+    "segments",
+    "digests",
+];
+
+pub fn run(rounds: u32, images: &[Image]) -> Result {
+    let trace = Trace::new()?;
+    // Pages that CPUs keep for themselves are not free, and used first.
+    fs::write("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000")?;
+    for image in images {
+        let parts = Parts::of(&image.open()?)?;
+        for round in 0..=rounds {
+            let row = Row {
+                what: "load",
+                case: &image.kind,
+                size: image.size,
+                round,
+            };
+            // The first round is for the caches, and to see what is charged to the caller.
+            if round == 0 {
+                Row { round: 1, ..row }.put("charged", charged(|| bpf(image))?);
+                unload()?;
+                continue;
+            }
+            row.put("image", image.len);
+            row.put("decoded", if image.is_uki() { 0 } else { parts.len()? });
+            row.put("parts", parts.len()?);
+            // In another order each time.
+            for turn in 0..3 {
+                let way = (round + turn) % 3;
+                // What was taken out is dropped later: that is no part of a load.
+                let ((name, _parts), events) = trace.of(|| match way {
+                    0 => bpf(image).map(|()| ("bpf", None)),
+                    1 => parts.load().map(|()| ("file", None)),
+                    _ => {
+                        let parts = Parts::of(&image.open()?)?;
+                        parts.load().map(|()| ("unpack", Some(parts)))
+                    }
+                })?;
+                unload()?;
+                row.put(name, events.nsecs);
+                if name == "bpf" {
+                    split(&row, &events);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The most bytes that were charged to this process while `body` ran.
+fn charged(body: impl FnOnce() -> Result) -> Result<u64> {
+    const ROOT: &str = "/sys/fs/cgroup";
+    const GROUP: &str = "/sys/fs/cgroup/kexec_bpf_bench";
+    fs::write(format!("{ROOT}/cgroup.subtree_control"), "+memory")?;
+    fs::create_dir(GROUP)?;
+    fs::write(format!("{GROUP}/cgroup.procs"), "0")?;
+    body()?;
+    let peak = fs::read_to_string(format!("{GROUP}/memory.peak"))?;
+    fs::write(format!("{ROOT}/cgroup.procs"), "0")?;
+    fs::remove_dir(GROUP)?;
+    Ok(peak.trim().parse()?)
+}
+
+/// Loads an image.
+pub fn bpf(image: &Image) -> Result {
+    let file = image.open()?;
+    let load = Load {
+        flags: 0,
+        image: file.as_raw_fd(),
+        ..Load::default()
+    };
+    let loaded = load.run();
+    equal("errno", loaded.errno, 0).context(loaded.log.join("\n"))?;
+    let signed = loaded.log[0].starts_with("image: signed by ");
+    equal("it is verified", signed, true).context(&loaded.log[0])
+}
+
+fn split(row: &Row<'_>, events: &Events) {
+    for name in SPLIT {
+        row.put(name, events.within(name));
+    }
+    row.put("peak", events.peak());
+    row.put("object", events.loading());
+    row.put(
+        "program",
+        events.within("run") - events.within("decompress"),
+    );
+}
