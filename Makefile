@@ -6,6 +6,7 @@ help:
 	@echo 'make demo     a locked-down machine kexecs a signed UKI and refuses forged ones'
 	@echo 'make check    every test'
 	@echo 'make fuzz     the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
+	@echo 'make bench    what a load costs, beside what people do instead: table, numbers and chart'
 	@echo 'make kernel   the patched test kernel; prints its build directory'
 	@echo 'make series   the mail-ready patch series; prints its directory'
 	@echo 'make series-check   that it applies, and that each of its patches compiles'
@@ -19,6 +20,8 @@ demo:
 	@scripts/demo
 check:
 	@scripts/check
+bench:
+	@scripts/bench
 fuzz:
 	@scripts/fuzz $(if $(TIME),--time $(TIME)) $(TARGET)
 kernel:
@@ -30,4 +33,4 @@ series-check:
 vm:
 	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
 
-.PHONY: help demo check fuzz kernel series series-check vm
+.PHONY: help demo check bench fuzz kernel series series-check vm
