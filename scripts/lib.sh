@@ -32,6 +32,10 @@ architecture() {
 	esac
 	read -r kernel_arch deb_arch efi_arch gnu_arch rust_arch console image <<<"${names[*]}"
 	triple=$rust_arch-unknown-linux-gnu
+	# The root has Rust's standard library for x86_64 alone: a mirror can be out of step with itself, and what is for one
+	# architecture must not need the lists of another. For others cargo builds it, which is not a stable feature.
+	unset RUSTC_BOOTSTRAP CARGO_UNSTABLE_BUILD_STD
+	[ "$arch" = x86_64 ] || export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD="std panic_abort"
 }
 architecture "${ARCH:-x86_64}"
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
