@@ -6,7 +6,9 @@
 #ifndef _LINUX_KEXEC_BPF_H
 #define _LINUX_KEXEC_BPF_H
 
+#include <linux/cache.h>
 #include <linux/crc32.h>
+#include <linux/init.h>
 #include <linux/lz4.h>
 #include <linux/lzo.h>
 #include <linux/types.h>

@@ -15,8 +15,8 @@ use crate::{
         Error,
         Result, //
     },
-    ffi,
     gzip::Gzip,
+    library,
     lz4,
     lzo,
     resource::Budget,
@@ -98,7 +98,7 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         ));
     }
     let mut out = want.buffer(len, budget)?;
-    let mut workspace = ffi::zlib_workspace().map_err(|_| Error::no_memory())?;
+    let mut workspace = library::zlib_workspace().map_err(|_| Error::no_memory())?;
     let mut stream = bindings::z_stream {
         next_in: deflate.as_ptr(),
         avail_in: deflate.len(),
@@ -126,7 +126,7 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             Ok(bindings::Z_OK) if made != 0 => (),
             _ => return Err(malformed),
         }
-        if ffi::killed() {
+        if library::killed() {
             return Err(Error::interrupted());
         }
     }
@@ -136,7 +136,7 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             at,
         ));
     }
-    match ffi::crc32(&out) == gzip.crc32 {
+    match library::crc32(&out) == gzip.crc32 {
         true => Ok(out),
         false => Err(Error::malformed(
             "the output does not have the checksum in the trailer",
@@ -159,7 +159,7 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         (None, Want::Exactly(len)) => allocate(len, budget)?,
         (None, Want::AtMost(most)) => allocate(frame.bound.min(most), budget)?,
     };
-    let mut workspace = ffi::zstd_workspace().map_err(|_| Error::no_memory())?;
+    let mut workspace = library::zstd_workspace().map_err(|_| Error::no_memory())?;
     // SAFETY: The workspace is of this size, aligned to pages, and lives as long as the context.
     let context =
         unsafe { bindings::zstd_init_dctx(workspace.as_mut_ptr().cast(), workspace.capacity()) };
@@ -265,7 +265,7 @@ fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         if matches!(want, Want::AtMost(most) if out.len() as u64 > most) {
             return Err(TOO_LONG);
         }
-        if ffi::killed() {
+        if library::killed() {
             return Err(Error::interrupted());
         }
     }
@@ -279,7 +279,7 @@ fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     const MALFORMED: Error = Error::malformed("a malformed lzop block", 0);
 
     let mut file = lzo::File::parse(src)?;
-    if ffi::adler32(file.header) != file.adler32 {
+    if library::adler32(file.header) != file.adler32 {
         return Err(Error::malformed("an lzop header without its checksum", 9));
     }
     let mut out = want.buffer(file.output_len()?, budget)?;
@@ -307,10 +307,10 @@ fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             // SAFETY: lzo has written that many bytes, in the spare capacity.
             unsafe { out.inc_len(made) };
         }
-        if ffi::adler32(out.get(start..).unwrap_or_default()) != block.adler32 {
+        if library::adler32(out.get(start..).unwrap_or_default()) != block.adler32 {
             return Err(MALFORMED);
         }
-        if ffi::killed() {
+        if library::killed() {
             return Err(Error::interrupted());
         }
     }

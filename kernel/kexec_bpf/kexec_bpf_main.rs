@@ -19,7 +19,7 @@
 //!
 //! If the kernel that came out is itself a PE image with `.bpf`, it is the next level's image.
 //!
-//! `unsafe` is in `ffi`, `decompress` and `exports` only.
+//! `unsafe` is in `ffi`, `decompress`, `library` and `exports` only.
 
 use kernel::{
     bindings,
@@ -82,6 +82,7 @@ mod initrd;
 mod kfuncs;
 #[forbid(unsafe_code)]
 mod level;
+mod library;
 #[forbid(unsafe_code)]
 mod loader;
 #[forbid(unsafe_code)]

@@ -20,7 +20,6 @@
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
-#include <linux/zutil.h>
 #include <keys/system_keyring.h>
 #include "../kexec_internal.h"
 
@@ -171,21 +170,10 @@ SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, s
 
 /* What Rust calls, in the order of the flow. */
 
-bool kexec_bpf_killed(void)
-{
-	cond_resched();
-	return fatal_signal_pending(current);
-}
-
 /* The most bytes that one load may allocate. */
 u64 kexec_bpf_memory_max(void)
 {
 	return (u64)totalram_pages() << (PAGE_SHIFT - 1);
-}
-
-u32 kexec_bpf_adler32(const u8 *bytes, size_t len)
-{
-	return zlib_adler32(1, bytes, len);
 }
 
 u32 kexec_bpf_machine(void)

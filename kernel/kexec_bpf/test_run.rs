@@ -25,6 +25,7 @@ use crate::{
     },
     image::DEPTH_MAX,
     level::Level,
+    library,
     log::Log,
     parts::Parts,
     pe::IMAGE_MAX,
@@ -86,7 +87,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     let mut left = run.repeat;
     let mut nsecs = 0i64;
     loop {
-        if ffi::killed() {
+        if library::killed() {
             return Err(EINTR);
         }
         let mut parts = Parts::default();

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What decompression calls of the kernel, besides the decoders.
+
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
+    prelude::*, //
+};
+
+/// Whether a fatal signal is pending. Lets other tasks run.
+pub(crate) fn killed() -> bool {
+    // SAFETY: Called in process context, where sleeping is allowed, like all of this crate.
+    unsafe { bindings::kexec_bpf_killed() }
+}
+
+/// The CRC-32 of gzip.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    // SAFETY: The slice is valid for its length.
+    !unsafe { bindings::crc32_le(!0, bytes.as_ptr().cast(), bytes.len()) }
+}
+
+/// The Adler-32 of zlib.
+pub(crate) fn adler32(bytes: &[u8]) -> u32 {
+    // SAFETY: The slice is valid for its length.
+    unsafe { bindings::kexec_bpf_adler32(bytes.as_ptr(), bytes.len()) }
+}
+
+/// A workspace for `zlib_inflateInit2()`.
+pub(crate) fn zlib_workspace() -> Result<VVec<u8>> {
+    // SAFETY: There are no requirements.
+    let len = unsafe { bindings::zlib_inflate_workspacesize() };
+    Ok(VVec::with_capacity(
+        usize::try_from(len)?,
+        GFP_KERNEL_ACCOUNT,
+    )?)
+}
+
+/// A workspace for `zstd_init_dctx()`.
+pub(crate) fn zstd_workspace() -> Result<VVec<u8>> {
+    // SAFETY: There are no requirements.
+    let len = unsafe { bindings::zstd_dctx_workspace_bound() };
+    Ok(VVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?)
+}
