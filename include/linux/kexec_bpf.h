@@ -119,6 +119,7 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags);
 void kexec_bpf_leave_record(const struct kexec_bpf_record *record);
 
 /* Rust, for C. */
+int kexec_bpf_rs_bench(const void *src, size_t len, void *out, size_t out_len);
 int kexec_bpf_rs_load(const struct kexec_bpf_args *args);
 int kexec_bpf_rs_test_run(struct bpf_prog *prog, struct kexec_bpf_test_run *run);
 s64 kexec_bpf_rs_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_kexec_range *range,
