@@ -23,6 +23,8 @@ const PROBES: &[(&str, &str)] = &[
     ("run", "kexec_bpf_prog_run"),
     ("decompress", "bpf_kexec_decompress"),
     ("raw", "zlib_inflate"),
+    // Of gzip, which leaves it to its caller.
+    ("raw", "crc32_le"),
     ("raw", "zstd_decompress_dctx"),
     ("raw", "xz_dec_run"),
     ("raw", "LZ4_decompress_safe"),
