@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bindings of the libraries, made by the command `bindgen` of their headers. `$LIBRARIES` has the
-//! directories, between colons, that have an own usr/include and usr/lib.
+//! Bindings of the libraries, made by the command `bindgen` of their headers.
 
 use std::env;
 use std::path::Path;
@@ -17,12 +16,6 @@ const NAMES: [&str; 5] = [
 
 fn main() {
     println!("cargo::rerun-if-changed=src/libraries.h");
-    println!("cargo::rerun-if-env-changed=LIBRARIES");
-    let libraries = env::var("LIBRARIES").unwrap_or_default();
-    let target = env::var("TARGET").unwrap();
-    let (arch, _) = target.split_once('-').unwrap();
-    let multiarch = format!("{}-linux-gnu", arch.trim_end_matches("gc"));
-
     let out = Path::new(&env::var_os("OUT_DIR").unwrap()).join("libraries.rs");
     let mut bindgen = Command::new("bindgen");
     bindgen.arg("src/libraries.h").arg("-o").arg(out);
@@ -31,21 +24,9 @@ fn main() {
         "--no-doc-comments",
         "--allowlist-item",
         &NAMES.join("|"),
-        "--",
-        "-target",
-        &target,
     ]);
-    for root in libraries.split(':') {
-        bindgen.arg(format!("-I{root}/usr/include"));
-        let lib = format!("{root}/usr/lib/{multiarch}");
-        println!("cargo::rustc-link-search=native={lib}");
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
-    }
     assert!(bindgen.status().expect("bindgen").success());
-    println!("cargo::rustc-link-search=native=/usr/lib/{multiarch}");
-    for name in ["z", "deflate", "zstd"] {
-        println!("cargo::rustc-link-lib=static={name}");
+    for name in ["z", "deflate", "isal", "zstd"] {
+        println!("cargo::rustc-link-lib={name}");
     }
-    // Debian has no static one.
-    println!("cargo::rustc-link-arg=-l:libisal.so.2");
 }
