@@ -39,6 +39,9 @@ const DEFLATE_RATIO: u64 = 1032;
 /// LZMA makes less than this: a match of 273 bytes takes 14 symbols of 0.022 bits at least.
 const LZMA_RATIO: u64 = 7100;
 
+/// LZO1X makes at most 255 bytes of one; of the runs of zeroes that Linux added, 4 make 2051.
+const LZO_RATIO: u64 = 513;
+
 /// An xz stream is decoded in one go, which no signal ends.
 const XZ_MAX: usize = 64 << 20;
 
@@ -282,7 +285,11 @@ fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     if library::adler32(file.header) != file.adler32 {
         return Err(Error::malformed("an lzop header without its checksum", 9));
     }
-    let mut out = want.buffer(file.output_len()?, budget)?;
+    let len = file.output_len()?;
+    if len > (src.len() as u64).saturating_mul(LZO_RATIO) {
+        return Err(Error::malformed("a longer output than LZO can make", 0));
+    }
+    let mut out = want.buffer(len, budget)?;
     while let Some(block) = file.next_block()? {
         let start = out.len();
         if block.data.len() == block.len {
@@ -378,6 +385,20 @@ mod tests {
                 src[at] ^= 1;
             }
         }
+    }
+
+    #[test]
+    fn more_than_lzo_can_make() {
+        // Behind the header is the length of the first block's output.
+        const AT: usize = 38;
+        let rule = |len: u64| {
+            let mut src = LZO;
+            src[AT..AT + 4].copy_from_slice(&(len as u32).to_be_bytes());
+            decompress(&src, Want::AtMost(1 << 20)).err().map(|e| e.rule)
+        };
+        let most = LZO.len() as u64 * LZO_RATIO;
+        assert_eq!(rule(most), Some("a malformed lzop block"));
+        assert_eq!(rule(most + 1), Some("a longer output than LZO can make"));
     }
 
     #[test]
