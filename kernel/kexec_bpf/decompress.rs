@@ -394,7 +394,9 @@ mod tests {
         let rule = |len: u64| {
             let mut src = LZO;
             src[AT..AT + 4].copy_from_slice(&(len as u32).to_be_bytes());
-            decompress(&src, Want::AtMost(1 << 20)).err().map(|e| e.rule)
+            decompress(&src, Want::AtMost(1 << 20))
+                .err()
+                .map(|e| e.rule)
         };
         let most = LZO.len() as u64 * LZO_RATIO;
         assert_eq!(rule(most), Some("a malformed lzop block"));
