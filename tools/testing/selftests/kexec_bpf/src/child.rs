@@ -12,8 +12,8 @@ use crate::harness::{Context, Result};
 use crate::load::{syscall, Load, Loaded};
 use crate::uapi::{Args, ARGS_SIZE_VER0};
 
-/// No process that was killed lives that long.
-const HANG_MS: i32 = 120_000;
+/// No process that was killed lives that long, even on a machine that does much else.
+const HANG_MS: i32 = 600_000;
 const LOG_SIZE: usize = 1 << 16;
 
 /// How a child ended.
