@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Whole loads: by `kexec_bpf_load(2)`, by `kexec_file_load(2)` of the parts that were taken out
-//! before, and by taking them out and then `kexec_file_load(2)`. All read what is in the page
-//! cache.
+//! before, by taking them out and then `kexec_file_load(2)`, and by kexec(8) where it knows the
+//! kind. All read what is in the page cache.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use crate::harness::{equal, Context, Result};
 use crate::image::Image;
 use crate::load::{unload, Load};
+use crate::tool::Tool;
 use crate::trace::{Events, Trace};
 use crate::unpack::Parts;
 use crate::Row;
@@ -27,10 +28,13 @@ const SPLIT: &[&str] = &[
 
 pub fn run(rounds: u32, images: &[Image]) -> Result {
     let trace = Trace::new()?;
+    let tool = Tool::new()?;
     // Pages that CPUs keep for themselves are not free, and used first.
     fs::write("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000")?;
     for image in images {
         let parts = Parts::of(&image.open()?)?;
+        let ways = if tool.load(image)? { 4 } else { 3 };
+        unload()?;
         for round in 0..=rounds {
             let row = Row {
                 what: "load",
@@ -48,15 +52,19 @@ pub fn run(rounds: u32, images: &[Image]) -> Result {
             row.put("decoded", if image.is_uki() { 0 } else { parts.len()? });
             row.put("parts", parts.len()?);
             // In another order each time.
-            for turn in 0..3 {
-                let way = (round + turn) % 3;
+            for turn in 0..ways {
+                let way = (round + turn) % ways;
                 // What was taken out is dropped later: that is no part of a load.
                 let ((name, _parts), events) = trace.of(|| match way {
                     0 => bpf(image).map(|()| ("bpf", None)),
                     1 => parts.load().map(|()| ("file", None)),
-                    _ => {
+                    2 => {
                         let parts = Parts::of(&image.open()?)?;
                         parts.load().map(|()| ("unpack", Some(parts)))
+                    }
+                    _ => {
+                        equal("kexec(8) loads it", tool.load(image)?, true)?;
+                        Ok(("tool", None))
                     }
                 })?;
                 unload()?;

@@ -27,6 +27,7 @@ mod image;
 mod kfunc;
 mod loads;
 mod objects;
+mod tool;
 mod trace;
 mod unpack;
 

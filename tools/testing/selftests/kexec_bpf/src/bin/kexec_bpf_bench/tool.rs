@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What people use without `kexec_bpf_load(2)`: the command kexec(8) of kexec-tools, as it is.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::harness::Result;
+use crate::image::Image;
+use crate::load::loaded;
+
+/// The command, its libraries and their loader.
+const DIR: &str = "/files/kexec-tools";
+
+/// The command.
+pub struct Tool {
+    loader: PathBuf,
+}
+
+impl Tool {
+    pub fn new() -> Result<Self> {
+        for entry in fs::read_dir(DIR)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with("ld-linux-") {
+                return Ok(Self {
+                    loader: entry.path(),
+                });
+            }
+        }
+        Err(format!("{DIR} has no loader of libraries").into())
+    }
+
+    /// Loads an image by `kexec_file_load(2)`, when nothing is loaded; returns whether it could.
+    pub fn load(&self, image: &Image) -> Result<bool> {
+        Command::new(&self.loader)
+            .args(["--library-path", DIR])
+            .arg(format!("{DIR}/kexec"))
+            .args(["--kexec-file-syscall", "--load", "--command-line=quiet"])
+            .arg(&image.path)
+            .output()?;
+        loaded()
+    }
+}
