@@ -79,6 +79,8 @@ fn run() -> Result {
     let mut arguments = env::args().skip(1);
     let rounds = arguments.next().ok_or(USAGE)?.parse().context(USAGE)?;
     load::set_images("/files".into());
+    // What libbpf loads is to be compiled as well; on riscv64 it is not by default.
+    fs::write(object::JIT, "1")?;
     // As where init has programs: all programs are in memory of 2 MiB that the JIT takes for the
     // first one and gives back, some time after the last.
     let _program = Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/addons.o")))?;
