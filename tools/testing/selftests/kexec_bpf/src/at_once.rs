@@ -17,7 +17,7 @@ fn dry_runs() -> Result {
         let image = file(&image?)?;
         let alone = Load::dry(&image).run();
         let plan = Plan {
-            times: 8,
+            times: 4,
             ..Plan::default()
         };
         let children: Vec<_> = (0..PROCESSES)

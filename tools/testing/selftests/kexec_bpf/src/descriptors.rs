@@ -164,12 +164,16 @@ fn disturbed<T>(disturb: impl Fn() + Sync, body: impl FnOnce() -> Result<T>) -> 
 }
 
 /// Loads while `disturb` changes what there is to load, from one file to the other and back. Each
-/// load has to go as that of one of them: what was verified is what is loaded.
+/// load has to go as that of one of them: what was verified is what is loaded. Ends when each was
+/// met often enough.
 fn one_or_the_other(image: &File, files: [&File; 2], disturb: impl Fn() + Sync) -> Result {
     let outcomes = files.map(|file| Load::dry(file).run());
     let mut counts = [0; 2];
     disturbed(disturb, || {
         for _ in 0..300 {
+            if counts.iter().all(|&count| count >= 25) {
+                break;
+            }
             let loaded = Load::dry(image).run();
             let found = outcomes
                 .iter()

@@ -67,7 +67,7 @@ fn all_is_given_back() -> Result {
     let text = file(b"text")?;
     let fine = file(&image("small")?)?;
     for name in [
-        "small", "nested-4", "unsigned", "revoked", "nobpf", "text", "over", "helper", "nothing",
+        "small", "nested-2", "unsigned", "revoked", "nobpf", "text", "over", "helper", "nothing",
         "seven", "large",
     ] {
         gives_all_back(&Load::dry(&file(&image(name)?)?)).context(name)?;
