@@ -35,6 +35,7 @@ pub fn run(rounds: u32, images: &[Image]) -> Result {
         let parts = Parts::of(&image.open()?)?;
         let ways = if tool.load(image)? { 4 } else { 3 };
         unload()?;
+        tool.clean()?;
         for round in 0..=rounds {
             let row = Row {
                 what: "load",
@@ -68,6 +69,7 @@ pub fn run(rounds: u32, images: &[Image]) -> Result {
                     }
                 })?;
                 unload()?;
+                tool.clean()?;
                 row.put(name, events.nsecs);
                 if name == "bpf" {
                     split(&row, &events);

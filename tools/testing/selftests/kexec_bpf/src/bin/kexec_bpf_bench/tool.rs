@@ -41,4 +41,12 @@ impl Tool {
             .output()?;
         loaded()
     }
+
+    /// Removes the parts of a UKI, which it leaves behind.
+    pub fn clean(&self) -> Result {
+        for entry in fs::read_dir("/tmp")? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
+    }
 }
