@@ -81,8 +81,8 @@ pub fn skip_all(why: &str) -> ExitCode {
     KSFT_SKIP.into()
 }
 
-/// Runs the tests whose names contain `name`.
-pub fn run(tests: &[Test], name: &str) -> ExitCode {
+/// Runs the tests whose names contain one of `names`; all if there are none.
+pub fn run(tests: &[Test], names: &[String]) -> ExitCode {
     let short = |test: &Test| {
         test.name
             .split_once("::")
@@ -90,7 +90,7 @@ pub fn run(tests: &[Test], name: &str) -> ExitCode {
     };
     let tests: Vec<_> = tests
         .iter()
-        .filter(|test| short(test).contains(name))
+        .filter(|test| names.is_empty() || names.iter().any(|name| short(test).contains(name)))
         .collect();
     let (mut failed, mut skipped) = (0, 0);
     println!("KTAP version 1\n1..{}", tests.len());

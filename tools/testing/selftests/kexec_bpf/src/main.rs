@@ -54,10 +54,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [NAME]
-Runs the tests whose names contain NAME; those of \"appraisal\" if this is NAME. DIR has the images
-(default /files). --secure-boot says that the kernel enforces signatures without lockdown, and
-trusts the key \"platform\".";
+const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [NAME]...
+Runs the tests whose names contain a NAME, or all; those of \"appraisal\" if this is the NAME. DIR
+has the images (default /files). --secure-boot says that the kernel enforces signatures without
+lockdown, and trusts the key \"platform\".";
 
 /// The tests in their order. What lasts until the machine ends is last.
 const TESTS: &[&[harness::Test]] = &[
@@ -97,13 +97,13 @@ const TESTS: &[&[harness::Test]] = &[
 
 fn main() -> ExitCode {
     let mut images = PathBuf::from("/files");
-    let mut name = String::new();
+    let mut names = Vec::new();
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.len()) {
             ("--images", 1..) => images = arguments.next().unwrap_or_default().into(),
             ("--secure-boot", _) => load::set_secure_boot(),
-            (word, 0) if !word.starts_with('-') => name = argument,
+            (word, _) if !word.starts_with('-') => names.push(argument),
             _ => {
                 eprintln!("{USAGE}");
                 return ExitCode::FAILURE;
@@ -120,9 +120,9 @@ fn main() -> ExitCode {
     }
     load::set_images(images);
     // What follows these would see another kernel: they run on their own.
-    let tests = match name.as_str() {
-        "appraisal" => appraisal::TESTS.to_vec(),
+    let tests = match names.as_slice() {
+        [name] if name == "appraisal" => appraisal::TESTS.to_vec(),
         _ => TESTS.concat(),
     };
-    harness::run(&tests, &name)
+    harness::run(&tests, &names)
 }
