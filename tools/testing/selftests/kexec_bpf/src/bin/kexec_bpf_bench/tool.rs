@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::Result;
+use crate::harness::{equal, Result};
 use crate::image::Image;
 use crate::load::loaded;
 
@@ -20,23 +20,28 @@ pub struct Tool {
 
 impl Tool {
     pub fn new() -> Result<Self> {
-        for entry in fs::read_dir(DIR)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with("ld-linux-") {
-                return Ok(Self {
-                    loader: entry.path(),
-                });
-            }
-        }
-        Err(format!("{DIR} has no loader of libraries").into())
+        let mut entries = fs::read_dir(DIR)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let loader = entries
+            .find(|path| path.to_string_lossy().contains("/ld-linux-"))
+            .ok_or(format!("{DIR} has no loader of libraries"))?;
+        let tool = Self { loader };
+        let runs = tool.command(&["--version"]).output()?.status.success();
+        equal("kexec(8) runs", runs, true)?;
+        Ok(tool)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.loader);
+        command
+            .args(["--library-path", DIR])
+            .arg(format!("{DIR}/kexec"))
+            .args(arguments);
+        command
     }
 
     /// Loads an image by `kexec_file_load(2)`, when nothing is loaded; returns whether it could.
     pub fn load(&self, image: &Image) -> Result<bool> {
-        Command::new(&self.loader)
-            .args(["--library-path", DIR])
-            .arg(format!("{DIR}/kexec"))
-            .args(["--kexec-file-syscall", "--load", "--command-line=quiet"])
+        self.command(&["--kexec-file-syscall", "--load", "--command-line=quiet"])
             .arg(&image.path)
             .output()?;
         loaded()
