@@ -15,6 +15,7 @@ use crate::load::{self, file, Load};
 use crate::object::{Input, Object};
 use crate::older_formats::{lz4, lzo, xz};
 use crate::pe::{self, put};
+use crate::tiny::well_formed_but;
 use crate::uapi::{self, ENFORCED, SIGNED};
 
 tests![
@@ -31,6 +32,7 @@ tests![
     loads,
     loads_in_uki,
     refuses_lzma,
+    refuses_more_than_lzo_can_make,
 ];
 
 const ELIBBAD: i32 = -libc::ELIBBAD;
@@ -372,4 +374,25 @@ fn refuses_lzma() -> Result {
     Load::dry(&image)
         .run()
         .refused(libc::ECANCELED, "program returned 7")
+}
+
+/// Some kilobytes that say to be a gigabyte.
+fn refuses_more_than_lzo_can_make() -> Result {
+    const BLOCKS: u32 = 4095;
+    const BLOCK_LEN: u32 = 256 << 10;
+    let block = [BLOCK_LEN, 1, 0].map(u32::to_be_bytes).concat();
+    let mut payload = lzo(b"");
+    let end = payload.len() - 4;
+    payload.splice(
+        end..end,
+        [&block[..], b"x"].concat().repeat(BLOCKS as usize),
+    );
+    let len = (BLOCKS * BLOCK_LEN).to_le_bytes();
+    let program = include_bytes!(concat!(env!("OUT_DIR"), "/zboot.o"));
+    let image = zboot_image(&payload, b"lzo", &len, &[(".bpf", program)]);
+    let log = Load::dry(&file(&image)?).run().log.join("\n");
+    let why = "decompress: a longer output than LZO can make at byte 0x0";
+    let said = load::enforced() || log.contains(why);
+    equal("the log says why", said, true).context(log)?;
+    well_formed_but(libc::ECANCELED, "program returned -80", &image)
 }
