@@ -15,6 +15,7 @@ use crate::object::{
     Object,
     INSN_SIZE, //
 };
+use crate::sort::sort;
 use crate::vec::Vec;
 
 /// For each the kernel may go through all of its types, and no signal ends that.
@@ -115,6 +116,6 @@ fn records<const N: usize, K: Kernel>(
             }
         }
     }
-    all.sort_unstable_by_key(|record| record.first().copied());
+    sort(&mut all);
     Ok(all)
 }

@@ -20,6 +20,7 @@ use crate::error::{
     Error,
     Result, //
 };
+use crate::sort::sort;
 use crate::vec::Vec;
 
 /// Section of the functions of the kernel that a program calls.
@@ -139,7 +140,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
             }
             variables.push([offset, id, size])?;
         }
-        variables.sort_unstable();
+        sort(&mut variables);
         self.head(type_, type_.vlen, section.size as u32)?;
         for &[offset, id, size] in variables.iter() {
             self.word(id)?;
@@ -184,6 +185,6 @@ fn variables<'a>(elf: &Elf<'a>) -> Result<Vec<(&'a CStr, u32)>> {
             }
         }
     }
-    all.sort_unstable();
+    sort(&mut all);
     Ok(all)
 }

@@ -62,6 +62,8 @@ pub mod pe;
 #[forbid(unsafe_code)]
 pub mod program;
 #[forbid(unsafe_code)]
+pub mod sort;
+#[forbid(unsafe_code)]
 pub mod vec;
 #[forbid(unsafe_code)]
 pub mod xz;

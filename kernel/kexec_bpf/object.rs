@@ -253,7 +253,7 @@ fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<V
             return Err(Error::too_big("there are too many functions", symbol.at));
         }
         let function = Function::read(elf, &symbol, section, section == program)?;
-        // Few enough to be inserted where they belong; the kernel's stack is too small for a sort.
+        // They are few, so each is inserted where it belongs.
         let place = |f: &Function<'_>| (f.section != program, f.start);
         let position = functions.partition_point(|other| place(other) < place(&function));
         functions.push(function)?;

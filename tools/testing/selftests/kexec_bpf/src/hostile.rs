@@ -24,6 +24,7 @@ tests![
     types,
     info,
     code,
+    order,
     as_large_as_may_be,
     truncated,
     a_byte_changed,
@@ -105,6 +106,10 @@ fn info() -> Result {
 
 fn code() -> Result {
     check_all(&cases::code::cases())
+}
+
+fn order() -> Result {
+    check_all(&cases::order::cases())
 }
 
 fn as_large_as_may_be() -> Result {

@@ -48,6 +48,8 @@ pub mod part;
 pub mod pe;
 #[path = "../../../../../../kernel/kexec_bpf/program.rs"]
 pub mod program;
+#[path = "../../../../../../kernel/kexec_bpf/sort.rs"]
+pub mod sort;
 pub mod vec;
 #[path = "../../../../../../kernel/kexec_bpf/xz.rs"]
 pub mod xz;

@@ -56,6 +56,7 @@ fn cases() {
         ("types", cases::types::cases()),
         ("info", cases::info::cases()),
         ("code", cases::code::cases()),
+        ("order", cases::order::cases()),
     ] {
         for case in cases {
             let got = link(&case.object).err().map(|error| {

@@ -9,6 +9,7 @@ pub mod elf;
 pub mod headers;
 pub mod info;
 pub mod maps;
+pub mod order;
 pub mod relocations;
 pub mod sections;
 pub mod types;
