@@ -37,6 +37,8 @@ pub struct Linked<'a> {
 
 impl<'a> Object<'a> {
     /// Makes what the kernel loads.
+    // The caller's stack has to last for the program's run, without what linking takes.
+    #[inline(never)]
     pub fn link<K: Kernel>(self, kernel: &K) -> Result<Linked<'a>> {
         let linker = Linker::link(&self, kernel)?;
         let info = Info::read(&self, &linker)?;
