@@ -24,6 +24,7 @@ struct bpf_map;
 struct bpf_prog;
 struct btf;
 struct file;
+struct pefile_digest;
 
 /*
  * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a
