@@ -17,6 +17,7 @@ use crate::elf::{
     Elf, //
 };
 use crate::error::{
+    printable,
     Error,
     Result, //
 };
@@ -70,7 +71,11 @@ impl<'o, 'a> Fixup<'o, 'a> {
             fixup.append(id, &type_?)?;
         }
         let types = (fixup.out.len() as u32).saturating_sub(btf::HEADER_SIZE);
+        let strings = fixup.out.len();
         fixup.out.extend_from_slice(btf.strings())?;
+        for byte in fixup.out.iter_mut().skip(strings) {
+            *byte = shown(*byte);
+        }
         let header = btf::header(types, btf.strings().len() as u32);
         for (to, from) in fixup.out.iter_mut().zip(header) {
             *to = from;
@@ -171,6 +176,17 @@ impl<'o, 'a> Fixup<'o, 'a> {
 
     fn word(&mut self, word: u32) -> Result {
         self.out.extend_from_slice(&word.to_le_bytes())
+    }
+}
+
+/// A byte of a string as the verifier may write it to the caller's log, where a control character
+/// would do what it says, or begin a line that looks like one of the kernel's. Names are identifiers;
+/// lines of source code have tabs.
+fn shown(byte: u8) -> u8 {
+    match byte {
+        0 => 0,
+        b'\t' => b' ',
+        _ => printable(byte),
     }
 }
 

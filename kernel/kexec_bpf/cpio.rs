@@ -6,7 +6,9 @@
 //! 1, everything owned by root and from 1970. The same file is always the same archive.
 
 use crate::error::{
+    printable,
     Error,
+    Kind,
     Result, //
 };
 use core::convert::Infallible;
@@ -48,9 +50,11 @@ impl<'a> Archive<'a> {
     /// or `..`. The first one is not the name that ends an archive.
     pub fn new(path: &'a [u8], mode: u32, len: u64) -> Result<Self> {
         let len = u32::try_from(len)
-            .map_err(|_| Error::too_big("4 GiB or more in a cpio file", 0).named(path))?;
+            .map_err(|_| Error::whole(Kind::TooBig, "4 GiB or more in a cpio file").named(path))?;
         if mode & !PERMISSIONS != 0 {
-            return Err(Error::malformed("a mode with more than permissions", 0).named(path));
+            return Err(
+                Error::whole(Kind::Malformed, "a mode with more than permissions").named(path),
+            );
         }
         if path.len() > PATH_MAX {
             return Err(
@@ -59,11 +63,11 @@ impl<'a> Archive<'a> {
         }
         let mut at = 0u64;
         for component in path.split(|&byte| byte == b'/') {
-            let printable = |&byte: &u8| byte.is_ascii_graphic() || byte == b' ';
+            let is_shown = |&byte: &u8| printable(byte) == byte;
             let rule = match component {
                 b"" | b"." | b".." => Some("a path with an empty component, '.' or '..'"),
                 END if at == 0 => Some("a path that ends the archive"),
-                _ if !component.iter().all(printable) => Some("a path not in printable ASCII"),
+                _ if !component.iter().all(is_shown) => Some("a path not in printable ASCII"),
                 _ => None,
             };
             if let Some(rule) = rule {
@@ -139,7 +143,6 @@ fn hex(value: u32) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
 
     fn archive(path: &str, mode: u32, data: &[u8]) -> Vec<u8> {
         let archive = Archive::new(path.as_bytes(), mode, data.len() as u64).unwrap();
@@ -272,7 +275,7 @@ mod tests {
             let error = Archive::new(path.as_bytes(), 0, 0).unwrap_err();
             assert_eq!(
                 (error.kind, error.at),
-                (Kind::Malformed, at),
+                (Kind::Malformed, Some(at)),
                 "{path:?}: {error}"
             );
         }

@@ -6,6 +6,7 @@ use core::ffi::CStr;
 
 use crate::error::{
     Error,
+    Kind,
     Result, //
 };
 use crate::part::Part;
@@ -146,7 +147,7 @@ impl<'a> Elf<'a> {
         let mut tables = sections.iter().filter(|s| s.kind == SHT_SYMTAB);
         let table = tables
             .next()
-            .ok_or(Error::malformed("there is no symbol table", 0))?;
+            .ok_or(Error::whole(Kind::Malformed, "there is no symbol table"))?;
         if let Some(second) = tables.next() {
             return Err(Error::malformed("a second symbol table", second.header));
         }

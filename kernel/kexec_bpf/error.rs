@@ -28,8 +28,8 @@ pub struct Error {
     pub kind: Kind,
     /// What is wrong, as part of an English sentence.
     pub rule: &'static str,
-    /// Offset of the offending byte in what was parsed.
-    pub at: u64,
+    /// Offset of the offending byte in what was parsed, if it is one byte that offends.
+    pub at: Option<u64>,
     /// The section, symbol or map in question, if there is one.
     pub name: Name,
 }
@@ -38,7 +38,7 @@ pub struct Error {
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
 impl Error {
-    const fn new(kind: Kind, rule: &'static str, at: u64) -> Self {
+    const fn new(kind: Kind, rule: &'static str, at: Option<u64>) -> Self {
         Self {
             kind,
             rule,
@@ -47,34 +47,39 @@ impl Error {
         }
     }
 
+    /// What is wrong is not at one byte.
+    pub const fn whole(kind: Kind, rule: &'static str) -> Self {
+        Self::new(kind, rule, None)
+    }
+
     /// Not the format that was asked for.
     pub const fn not_ours(rule: &'static str, at: u64) -> Self {
-        Self::new(Kind::NotOurs, rule, at)
+        Self::new(Kind::NotOurs, rule, Some(at))
     }
 
     /// The format that was asked for, but broken.
     pub const fn malformed(rule: &'static str, at: u64) -> Self {
-        Self::new(Kind::Malformed, rule, at)
+        Self::new(Kind::Malformed, rule, Some(at))
     }
 
     /// Over a limit.
     pub const fn too_big(rule: &'static str, at: u64) -> Self {
-        Self::new(Kind::TooBig, rule, at)
+        Self::new(Kind::TooBig, rule, Some(at))
     }
 
     /// Well formed, but of a sort that is not supported.
     pub const fn unsupported(rule: &'static str, at: u64) -> Self {
-        Self::new(Kind::Unsupported, rule, at)
+        Self::new(Kind::Unsupported, rule, Some(at))
     }
 
     /// Out of memory.
     pub const fn no_memory() -> Self {
-        Self::new(Kind::NoMemory, "out of memory", 0)
+        Self::whole(Kind::NoMemory, "out of memory")
     }
 
     /// The task was killed meanwhile.
     pub const fn interrupted() -> Self {
-        Self::new(Kind::Interrupted, "killed by a signal", 0)
+        Self::whole(Kind::Interrupted, "killed by a signal")
     }
 
     /// The same refusal, with the name of what is refused.
@@ -92,7 +97,18 @@ impl fmt::Display for Error {
         if !self.name.as_str().is_empty() {
             write!(f, " '{}'", self.name.as_str())?;
         }
-        write!(f, " at byte {:#x}", self.at)
+        match self.at {
+            Some(at) => write!(f, " at byte {at:#x}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A byte of text that came with an image, as it may be shown: `?` unless it is printable ASCII.
+pub const fn printable(byte: u8) -> u8 {
+    match byte {
+        b' '..=b'~' => byte,
+        _ => b'?',
     }
 }
 
@@ -119,10 +135,9 @@ impl Name {
     /// Copies a name up to its first NUL, with '?' for what is not printable.
     pub fn new(name: &[u8]) -> Self {
         let mut copy = Self::EMPTY;
-        let printable = name.iter().take_while(|&&byte| byte != 0);
-        for (to, &byte) in copy.bytes.iter_mut().zip(printable) {
-            let graphic = byte.is_ascii_graphic() || byte == b' ';
-            *to = if graphic { byte } else { b'?' };
+        let name = name.iter().take_while(|&&byte| byte != 0);
+        for (to, &byte) in copy.bytes.iter_mut().zip(name) {
+            *to = printable(byte);
             copy.len = copy.len.saturating_add(1);
         }
         copy
@@ -148,6 +163,18 @@ mod tests {
             "two sections of this name '.bpf' at byte 0x40"
         );
         assert_eq!(error.kind, Kind::Malformed);
+        let whole = Error::whole(Kind::Malformed, "there is no section").named(b"kexec");
+        assert_eq!(whole.to_string(), "there is no section 'kexec'");
+        assert_eq!(Error::no_memory().to_string(), "out of memory");
+        assert_eq!(Error::interrupted().to_string(), "killed by a signal");
+    }
+
+    #[test]
+    fn printable_bytes() {
+        let shown: Vec<u8> = (0..=u8::MAX).map(printable).collect();
+        let text: Vec<u8> = (b' '..=b'~').collect();
+        let rest = 256 - 32 - text.len();
+        assert_eq!(shown, [&[b'?'; 32], &text[..], &vec![b'?'; rest]].concat());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::elf::{
 };
 use crate::error::{
     Error,
+    Kind,
     Result, //
 };
 use crate::map::{
@@ -141,7 +142,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
 
     /// The index of the first instruction of a function, which is used from now on.
     fn place(&mut self, function: usize) -> Result<i32> {
-        let missing = Error::malformed("a function is missing", 0);
+        let missing = Error::whole(Kind::Malformed, "a function is missing");
         let start = self.starts.get_mut(function).ok_or(missing)?;
         if let Some(start) = *start {
             return Ok(start);

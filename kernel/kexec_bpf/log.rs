@@ -14,6 +14,8 @@ use kernel::{
     },
 };
 
+use crate::error::printable;
+
 /// A buffer of the caller's that takes text, cut to its size and always ended by a NUL.
 ///
 /// Writing to it cannot fail a load: what the caller does with its own memory is its own affair.
@@ -88,16 +90,13 @@ impl Write for Log {
     }
 }
 
-/// Text with '?' for what is not printable ASCII.
+/// Text as [`printable()`] lets it be shown.
 pub(crate) struct Printable<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in self.0 {
-            f.write_char(match byte {
-                b' '..=b'~' => char::from(byte),
-                _ => '?',
-            })?;
+            f.write_char(char::from(printable(byte)))?;
         }
         Ok(())
     }

@@ -175,7 +175,7 @@ mod tests {
                     }
                 }
                 (Some(at), Err(error)) => {
-                    assert_eq!((error.kind, error.at), (Kind::Unsupported, at));
+                    assert_eq!((error.kind, error.at), (Kind::Unsupported, Some(at)));
                 }
                 _ => panic!("version {version:#x}, method {method}, flags {flags:#x}"),
             }

@@ -16,6 +16,7 @@ use crate::elf::{
 };
 use crate::error::{
     Error,
+    Kind,
     Result, //
 };
 use crate::vec::Vec;
@@ -132,7 +133,7 @@ fn read_declared<'a>(
 ) -> Result {
     let types = btf
         .section(c".maps")?
-        .ok_or(Error::malformed("the maps have no types", 0))?;
+        .ok_or(Error::whole(Kind::Malformed, "the maps have no types"))?;
     for entry in types.triples() {
         let [var, _, _] = entry?;
         let var = btf.get(var)?;

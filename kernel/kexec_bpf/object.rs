@@ -14,6 +14,7 @@ use crate::elf::{
 };
 use crate::error::{
     Error,
+    Kind,
     Result, //
 };
 use crate::map::{
@@ -311,5 +312,5 @@ fn relocations(sections: &[Section<'_>]) -> Result<Vec<(usize, Vec<Relocation>)>
 }
 
 fn missing(rule: &'static str) -> Error {
-    Error::malformed(rule, 0)
+    Error::whole(Kind::Malformed, rule)
 }

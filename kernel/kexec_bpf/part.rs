@@ -120,7 +120,8 @@ mod tests {
         assert_eq!(part.le64(0), Ok(0x0807_0605_0403_0201));
         assert_eq!(part.array(7), Ok([8]));
         for at in [7, 8, u64::MAX] {
-            assert_eq!(part.le16(at).err().map(|e| e.at), Some(part.at(at)));
+            let error = part.le16(at).unwrap_err();
+            assert_eq!(error.at, Some(part.at(at)));
         }
         Ok(())
     }
@@ -131,7 +132,8 @@ mod tests {
         assert_eq!(part.string(0), Ok(c"ab"));
         assert_eq!(part.string(2), Ok(c""));
         for at in [3, 5, 6, u64::MAX] {
-            assert_eq!(part.string(at).err().map(|e| e.at), Some(part.at(at)));
+            let error = part.string(at).unwrap_err();
+            assert_eq!(error.at, Some(part.at(at)));
         }
         let long = [vec![b'x'; STRING_MAX], vec![0]].concat();
         assert!(Part::whole(&long).string(0).is_err());

@@ -8,6 +8,7 @@ use crate::btf_ext::Info;
 use crate::btf_fixup::Fixup;
 use crate::error::{
     Error,
+    Kind,
     Result, //
 };
 use crate::link::{
@@ -48,7 +49,7 @@ impl<'a> Object<'a> {
                 statics.push(type_)?;
             }
         }
-        let missing = Error::malformed("there is no program", 0);
+        let missing = Error::whole(Kind::Malformed, "there is no program");
         let &[_, program] = info.functions.first().ok_or(missing)?;
         let insns = linker.insns;
         Ok(Linked {

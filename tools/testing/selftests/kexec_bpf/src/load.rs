@@ -171,7 +171,7 @@ impl Load<'_> {
         let log = String::from_utf8_lossy(&log[..end]);
         Loaded {
             errno,
-            log: log.lines().map(Into::into).collect(),
+            log: log.split_terminator('\n').map(Into::into).collect(),
         }
     }
 
@@ -231,6 +231,15 @@ impl Loaded {
     /// Fails unless the load was refused with this errno, and its log ends with the reason.
     pub fn ends(&self, errno: i32, why: &str) -> Result {
         let end = self.log.len().saturating_sub(2);
+        let is_verdict = |line: &&String| {
+            let verdicts = ["accepted", "refused:", "not loaded:"];
+            verdicts.iter().any(|verdict| line.starts_with(verdict))
+        };
+        let is_strange = |line: &&String| line.bytes().any(|byte| !matches!(byte, b' '..=b'~'));
+        let verdict = self.log[..end].iter().find(is_verdict);
+        equal("a verdict before the end", verdict, None)?;
+        let strange = self.log.iter().find(is_strange);
+        equal("a line that is not printable ASCII", strange, None)?;
         Self {
             errno: self.errno,
             log: self.log[end..].to_vec(),

@@ -36,7 +36,10 @@ pub fn check(linked: &Linked<'_>, object: &[u8]) {
             assert_eq!(data.len(), map.value_size as usize);
         }
     }
-    assert!(Btf::parse(Part::whole(&linked.btf)).is_ok());
+    let btf = Btf::parse(Part::whole(&linked.btf)).expect("it was made here");
+    // The verifier writes them to the log.
+    let is_text = |&byte: &u8| matches!(byte, 0 | b' '..=b'~');
+    assert!(btf.strings().iter().all(is_text));
     compare(object);
 }
 

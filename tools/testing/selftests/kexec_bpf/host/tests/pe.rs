@@ -88,7 +88,7 @@ fn refused(at: u64, changes: &[&dyn Fn(&mut Image)]) {
         let error = image.error();
         assert_eq!(
             (error.kind, error.at),
-            (Kind::Malformed, at),
+            (Kind::Malformed, Some(at)),
             "change {index}: {error}"
         );
     }

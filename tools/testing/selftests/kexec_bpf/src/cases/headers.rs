@@ -3,7 +3,7 @@
 //! Headers and symbols that lie about sizes, offsets, indexes and strings.
 
 use super::elf::{self, SHDR_LEN, SYM_LEN};
-use super::{accepted, malformed, too_big, unsupported, Case, Parts};
+use super::{accepted, incomplete, malformed, too_big, unsupported, Case, Parts};
 
 // Fields of the header.
 const SHOFF: usize = 40;
@@ -197,12 +197,8 @@ fn symbol_table() -> Vec<Case> {
     let header = file.header(".symtab");
     let mut cases = Vec::new();
     let object = file.with(header + TYPE, &[1]);
-    cases.push(malformed(
-        "no symbols",
-        object,
-        "there is no symbol table",
-        0,
-    ));
+    let rule = "there is no symbol table";
+    cases.push(incomplete("no symbols", object, rule));
     let object = file.with(file.header("license") + TYPE, &[2]);
     let rule = "a second symbol table";
     cases.push(malformed("symbols twice", object, rule, header));
@@ -220,7 +216,7 @@ fn symbol_table() -> Vec<Case> {
     for size in [0, SYM_LEN as u8] {
         let object = file.with(header + SIZE, &[size]);
         let what = format!("{size} bytes of symbols");
-        cases.push(malformed(what, object, "there is no program", 0));
+        cases.push(incomplete(what, object, "there is no program"));
     }
     let rule = "the symbols have no names";
     for link in [0, file.index("kexec"), file.count(), u32::MAX as usize] {
@@ -250,11 +246,11 @@ fn symbols() -> Vec<Case> {
     for section in [0, file.index("license"), 0xff00, 0xfff1, 0xfff2, 0xffff] {
         let object = file.with(symbol + SECTION, &(section as u16).to_le_bytes());
         let what = format!("a program of section {section}");
-        cases.push(malformed(what, object, "there is no program", 0));
+        cases.push(incomplete(what, object, "there is no program"));
     }
     let object = file.with(symbol + INFO, &[elf::GLOBAL | elf::OBJECT]);
     let what = "a program that is a variable";
-    cases.push(malformed(what, object, "there is no program", 0));
+    cases.push(incomplete(what, object, "there is no program"));
     let rule = "not a sequence of instructions 'program'";
     for (field, value) in [
         (VALUE, 1),

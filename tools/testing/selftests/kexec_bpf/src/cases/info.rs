@@ -3,13 +3,23 @@
 //! Lies about instructions: their functions, lines and relocations to the kernel's types.
 
 use super::btf::{self, Info};
-use super::{accepted, case, malformed, too_big, unsupported, verifier, Case, Parts, ECANCELED};
+use super::{
+    accepted, call, case, exit, malformed, mov, too_big, unsupported, verifier, Case, Parts,
+    ECANCELED,
+};
 
 pub fn cases() -> Vec<Case> {
-    [tables(), records(), functions(), lines(), relocations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        tables(),
+        records(),
+        functions(),
+        lines(),
+        forgeries(),
+        relocations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Where the tables of `.BTF.ext` are.
@@ -218,6 +228,28 @@ fn lines() -> Vec<Case> {
         let what = format!("a line at {offset}");
         cases.push(verifier(what, with(lies), 22, says));
     }
+    cases
+}
+
+/// Text of the image that the verifier writes to the log, where it must neither look like a line of
+/// the kernel's nor reach a terminal as more than text.
+fn forgeries() -> Vec<Case> {
+    const FORGERY: &str = "1\t0\naccepted, installed\r\n\x1b[8m\x7f\u{9b}8m";
+    const SHOWN: &str = "1 0?accepted, installed???[8m???8m";
+
+    let mut parts = Parts::program(&[call(0, 5), mov(0, 0), exit()]);
+    let (file, line) = (parts.types.string(FORGERY), parts.types.string(FORGERY));
+    let kexec = parts.types.string("kexec");
+    parts.info.lines = vec![(kexec, vec![[0, file, line, 1 << 10]])];
+    let says = format!("; {SHOWN} @ {SHOWN}:1");
+    let mut cases = vec![verifier("a forged line", parts.write(), 22, says)];
+
+    let mut parts = Parts::full();
+    let path = parts.types.string(FORGERY);
+    let [insn, local, _, kind] = parts.info.relocations[0].1[0];
+    parts.info.relocations[0].1[0] = [insn, local, path, kind];
+    let says = format!("parsing [{local}] STRUCT no_such_structure + {SHOWN} failed");
+    cases.push(verifier("a forged path", parts.write(), 22, says));
     cases
 }
 

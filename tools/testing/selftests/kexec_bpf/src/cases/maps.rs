@@ -4,7 +4,7 @@
 
 use super::btf::{self, Types};
 use super::elf;
-use super::{accepted, case, malformed, too_big, unsupported, Case, Parts, ELIBBAD};
+use super::{accepted, case, incomplete, malformed, too_big, unsupported, Case, Parts, ELIBBAD};
 
 /// The most that all maps take.
 const SIZE_MAX: u32 = 16 << 20;
@@ -244,7 +244,7 @@ fn sections() -> Vec<Case> {
     let mut parts = Parts::smallest();
     parts.elf.add(".maps", elf::PROGBITS, elf::ALLOC, &[0; 64]);
     let rule = "the maps have no types";
-    let mut cases = vec![malformed("maps without types", parts.write(), rule, 0)];
+    let mut cases = vec![incomplete("maps without types", parts.write(), rule)];
 
     // The symbol belongs to something else, or there is none.
     let mut parts = declared(ARRAY);

@@ -55,6 +55,11 @@ fn malformed(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) ->
     )
 }
 
+/// Refused because something is missing, which is at no byte.
+fn incomplete(what: impl Into<String>, object: Vec<u8>, rule: &str) -> Case {
+    case(what, object, ELIBBAD, format!("object: {rule}"))
+}
+
 fn unsupported(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) -> Case {
     case(
         what,

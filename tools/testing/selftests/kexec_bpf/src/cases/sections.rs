@@ -4,7 +4,8 @@
 
 use super::elf::{self, Symbol};
 use super::{
-    accepted, btf, call, exit, load, malformed, mov, too_big, unsupported, verifier, Case, Parts,
+    accepted, btf, call, exit, incomplete, load, malformed, mov, too_big, unsupported, verifier,
+    Case, Parts,
 };
 
 pub fn cases() -> Vec<Case> {
@@ -25,7 +26,7 @@ fn missing() -> Vec<Case> {
         .map(|(name, rule)| {
             let mut parts = Parts::smallest();
             parts.elf.section(name).name = ".comment".into();
-            malformed(format!("no {name}"), parts.write(), rule, 0)
+            incomplete(format!("no {name}"), parts.write(), rule)
         })
         .collect();
     let mut parts = Parts::smallest();
@@ -33,12 +34,12 @@ fn missing() -> Vec<Case> {
     all.section("kexec").name = ".text".into();
     all.symbol("program").section = Some(".text");
     let object = parts.write();
-    cases.push(malformed("no kexec", object, "there is no program", 0));
+    cases.push(incomplete("no kexec", object, "there is no program"));
     let mut parts = Parts::smallest();
     parts.elf.section("kexec").data.clear();
     parts.elf.symbols.clear();
     let what = "kexec without a symbol";
-    cases.push(malformed(what, parts.write(), "there is no program", 0));
+    cases.push(incomplete(what, parts.write(), "there is no program"));
     cases
 }
 
