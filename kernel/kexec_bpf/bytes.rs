@@ -8,6 +8,14 @@ use crate::error::{
 };
 use core::ops::Range;
 
+/// The most blocks of a compressed stream. They are counted before any is decoded, which no signal
+/// ends, and each takes time even if it makes nothing. The most that a compressor makes of 1 GiB,
+/// in blocks of 128 KiB that it splits, are some ten thousands.
+pub const BLOCKS_MAX: usize = 1 << 18;
+
+/// The rule that more of them break.
+pub const TOO_MANY_BLOCKS: &str = "there are too many compressed blocks";
+
 const ENDS_INSIDE: &str = "the data ends inside a field";
 
 /// The range of the `len` bytes at `at`; where `data` has fewer, `rule` is broken.

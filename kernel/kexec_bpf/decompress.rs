@@ -2,7 +2,10 @@
 
 //! Decompression, in one shot into the final buffer.
 
-use core::ptr;
+use core::{
+    mem::MaybeUninit,
+    ptr, //
+};
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -13,6 +16,7 @@ use kernel::{
 use crate::{
     error::{
         Error,
+        Kind,
         Result, //
     },
     gzip::Gzip,
@@ -42,14 +46,13 @@ const LZMA_RATIO: u64 = 7100;
 /// LZO1X makes at most 255 bytes of one; of the runs of zeroes that Linux added, 4 make 2051.
 const LZO_RATIO: u64 = 513;
 
-/// An xz stream is decoded in one go, which no signal ends.
-const XZ_MAX: usize = 64 << 20;
-
-/// gzip output between two looks for a signal, in bytes.
+/// Bytes of gzip's input and of its output between two looks for a signal. There are blocks that
+/// make no output.
 const STEP: usize = 1 << 20;
 
-const TOO_LONG: Error = Error::too_big("the output is longer than the limit", 0);
-const OTHER_LENGTH: Error = Error::malformed("the output is not of the length asked for", 0);
+const TOO_LONG: Error = Error::whole(Kind::TooBig, "the output is longer than the limit");
+const OTHER_LENGTH: Error =
+    Error::whole(Kind::Malformed, "the output is not of the length asked for");
 
 /// Decompresses all of `src` by an algorithm of `enum bpf_kexec_algo`.
 pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
@@ -66,7 +69,7 @@ pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Res
         (XZ, _) | (BY_MAGIC, [0xfd, b'7', b'z', b'X', b'Z', 0, ..]) => unxz(src, want, budget),
         (LZ4, _) | (BY_MAGIC, [0x02, 0x21, 0x4c, 0x18, ..]) => unlz4(src, want, budget),
         (LZO, _) | (BY_MAGIC, [0x89, b'L', b'Z', b'O', ..]) => unlzo(src, want, budget),
-        _ => Err(Error::unsupported("an unsupported algorithm", 0)),
+        _ => Err(Error::whole(Kind::Unsupported, "an unsupported algorithm")),
     }
 }
 
@@ -82,10 +85,19 @@ impl Want {
 }
 
 fn allocate(len: u64, budget: &mut Budget) -> Result<VVec<u8>> {
+    let rule = "all outputs together are longer than the limit";
     budget.buffer(len).map_err(|error| match error {
-        EFBIG => Error::too_big("all outputs together are longer than the limit", 0),
+        EFBIG => Error::whole(Kind::TooBig, rule),
         _ => Error::no_memory(),
     })
+}
+
+/// The room for what an output lacks to be of `len` bytes. The buffer may have more.
+fn room(out: &mut VVec<u8>, len: u64) -> &mut [MaybeUninit<u8>] {
+    let left = len.saturating_sub(out.len() as u64);
+    let spare = out.spare_capacity_mut();
+    let left = spare.len().min(left as usize);
+    spare.get_mut(..left).unwrap_or_default()
 }
 
 fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
@@ -103,8 +115,6 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     let mut out = want.buffer(len, budget)?;
     let mut workspace = library::zlib_workspace().map_err(|_| Error::no_memory())?;
     let mut stream = bindings::z_stream {
-        next_in: deflate.as_ptr(),
-        avail_in: deflate.len(),
         workspace: workspace.as_mut_ptr().cast(),
         ..Default::default()
     };
@@ -114,32 +124,39 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     {
         return Err(malformed);
     }
+    let mut rest = deflate;
+    let mut crc32 = 0;
     loop {
-        let room = out.spare_capacity_mut();
-        let step = room.len().min(STEP);
-        stream.next_out = room.as_mut_ptr().cast();
-        stream.avail_out = step;
-        // SAFETY: `next_in` has `avail_in` bytes in `deflate`, `next_out` has room for `avail_out`.
+        let from = rest.get(..STEP).unwrap_or(rest);
+        let to = room(&mut out, len);
+        let step = to.len().min(STEP);
+        (stream.next_in, stream.avail_in) = (from.as_ptr(), from.len());
+        (stream.next_out, stream.avail_out) = (to.as_mut_ptr().cast(), step);
+        // SAFETY: `next_in` has `avail_in` bytes, `next_out` has room for `avail_out`.
         let status = unsafe { bindings::zlib_inflate(&mut stream, bindings::Z_NO_FLUSH as i32) };
+        let used = from.len().saturating_sub(stream.avail_in);
         let made = step.saturating_sub(stream.avail_out);
+        let start = out.len();
         // SAFETY: zlib has written that many bytes, in the spare capacity.
         unsafe { out.inc_len(made) };
+        rest = rest.get(used..).unwrap_or_default();
+        crc32 = library::crc32(crc32, out.get(start..).unwrap_or_default());
         match u32::try_from(status) {
             Ok(bindings::Z_STREAM_END) => break,
-            Ok(bindings::Z_OK) if made != 0 => (),
+            Ok(bindings::Z_OK) if used != 0 || made != 0 => (),
             _ => return Err(malformed),
         }
         if library::killed() {
             return Err(Error::interrupted());
         }
     }
-    if stream.avail_in != 0 || out.len() as u64 != len {
+    if !rest.is_empty() || out.len() as u64 != len {
         return Err(Error::malformed(
             "the deflate stream does not end where it should",
             at,
         ));
     }
-    match library::crc32(&out) == gzip.crc32 {
+    match crc32 == gzip.crc32 {
         true => Ok(out),
         false => Err(Error::malformed(
             "the output does not have the checksum in the trailer",
@@ -156,11 +173,14 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             frame.len as u64,
         ));
     }
-    let mut out = match (frame.content_size, want) {
-        (Some(size), _) => want.buffer(size, budget)?,
+    let (len, mut out) = match (frame.content_size, want) {
+        (Some(size), _) => (size, want.buffer(size, budget)?),
         (None, Want::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),
-        (None, Want::Exactly(len)) => allocate(len, budget)?,
-        (None, Want::AtMost(most)) => allocate(frame.bound.min(most), budget)?,
+        (None, Want::Exactly(len)) => (len, allocate(len, budget)?),
+        (None, Want::AtMost(most)) => {
+            let len = frame.bound.min(most);
+            (len, allocate(len, budget)?)
+        }
     };
     let mut workspace = library::zstd_workspace().map_err(|_| Error::no_memory())?;
     // SAFETY: The workspace is of this size, aligned to pages, and lives as long as the context.
@@ -169,22 +189,32 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     if context.is_null() {
         return Err(Error::no_memory());
     }
-    let room = out.spare_capacity_mut();
-    let (to, len) = (room.as_mut_ptr(), room.len());
-    // SAFETY: `to` has room for `len` bytes, `src` has as many as it says.
+    let to = room(&mut out, len);
+    // SAFETY: `to` has room for as many bytes as it says, `src` has as many as it says.
     let made = unsafe {
         let from = ptr::from_ref(src);
-        bindings::zstd_decompress_dctx(context, to.cast(), len, from.cast(), src.len())
+        bindings::zstd_decompress_dctx(
+            context,
+            to.as_mut_ptr().cast(),
+            to.len(),
+            from.cast(),
+            src.len(),
+        )
     };
     // SAFETY: There are no requirements.
     let code = unsafe { bindings::zstd_get_error_code(made) };
-    match (code, want) {
-        (bindings::ZSTD_ErrorCode_ZSTD_error_no_error, _) => (),
-        (bindings::ZSTD_ErrorCode_ZSTD_error_dstSize_tooSmall, Want::AtMost(_)) => {
+    match (code, frame.content_size, want) {
+        (bindings::ZSTD_ErrorCode_ZSTD_error_no_error, ..) => (),
+        // With room for all that valid blocks can make, these are not.
+        (bindings::ZSTD_ErrorCode_ZSTD_error_dstSize_tooSmall, None, Want::AtMost(most))
+            if most < frame.bound =>
+        {
             return Err(TOO_LONG)
         }
-        (bindings::ZSTD_ErrorCode_ZSTD_error_dstSize_tooSmall, _) => return Err(OTHER_LENGTH),
-        _ => return Err(Error::malformed("a malformed zstd frame", 0)),
+        (bindings::ZSTD_ErrorCode_ZSTD_error_dstSize_tooSmall, None, Want::Exactly(_)) => {
+            return Err(OTHER_LENGTH)
+        }
+        _ => return Err(Error::whole(Kind::Malformed, "a malformed zstd frame")),
     }
     // SAFETY: zstd has written that many bytes, in the spare capacity.
     unsafe { out.inc_len(made) };
@@ -195,23 +225,21 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
 }
 
 fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
-    if src.len() > XZ_MAX {
-        return Err(Error::too_big("an xz stream longer than 64 MiB", 0));
-    }
     let len = xz::output_len(src)?;
     if len > (src.len() as u64).saturating_mul(LZMA_RATIO) {
-        return Err(Error::malformed("a longer output than LZMA can make", 0));
+        let rule = "a longer output than LZMA can make";
+        return Err(Error::whole(Kind::Malformed, rule));
     }
     let mut out = want.buffer(len, budget)?;
     let mut buffers = bindings::xz_buf {
         in_: src.as_ptr(),
         in_size: src.len(),
-        out: out.spare_capacity_mut().as_mut_ptr().cast(),
+        out: room(&mut out, len).as_mut_ptr().cast(),
         out_size: len as usize,
         ..Default::default()
     };
     // SAFETY: There are no requirements.
-    let decoder = unsafe { bindings::xz_dec_init(bindings::xz_mode_XZ_SINGLE, 0) };
+    let decoder = unsafe { bindings::xz_dec_init(bindings::xz_mode_XZ_SINGLE_KILLABLE, 0) };
     if decoder.is_null() {
         return Err(Error::no_memory());
     }
@@ -221,10 +249,11 @@ fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     unsafe { bindings::xz_dec_end(decoder) };
     match status {
         bindings::xz_ret_XZ_STREAM_END => (),
+        _ if library::killed() => return Err(Error::interrupted()),
         bindings::xz_ret_XZ_OPTIONS_ERROR => {
-            return Err(Error::unsupported("an unsupported xz filter", 0))
+            return Err(Error::whole(Kind::Unsupported, "an unsupported xz filter"))
         }
-        _ => return Err(Error::malformed("a malformed xz stream", 0)),
+        _ => return Err(Error::whole(Kind::Malformed, "a malformed xz stream")),
     }
     // SAFETY: The decoder has written that many bytes, in the spare capacity.
     unsafe { out.inc_len(buffers.out_pos) };
@@ -240,17 +269,15 @@ fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
 fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     let mut frame = lz4::Frame::parse(src)?;
     let bound = frame.bound()?;
-    let mut out = match want {
+    let most = match want {
         Want::Exactly(len) if len > bound => return Err(OTHER_LENGTH),
-        Want::Exactly(len) => allocate(len, budget)?,
+        Want::Exactly(len) => len,
         // With room for a whole block, so that none fails for being too long.
-        Want::AtMost(most) => allocate(
-            bound.min(most.saturating_add(lz4::BLOCK_MAX as u64)),
-            budget,
-        )?,
+        Want::AtMost(most) => bound.min(most.saturating_add(lz4::BLOCK_MAX as u64)),
     };
+    let mut out = allocate(most, budget)?;
     while let Some(block) = frame.next_block()? {
-        let room = out.spare_capacity_mut();
+        let room = room(&mut out, most);
         let (to, len) = (room.as_mut_ptr(), room.len().min(lz4::BLOCK_MAX));
         // SAFETY: `to` has room for `len` bytes, `block` is as long as it says: a few MiB each.
         let made = unsafe {
@@ -261,8 +288,8 @@ fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
                 len as i32,
             )
         };
-        let made =
-            usize::try_from(made).map_err(|_| Error::malformed("a malformed lz4 block", 0))?;
+        let made = usize::try_from(made)
+            .map_err(|_| Error::whole(Kind::Malformed, "a malformed lz4 block"))?;
         // SAFETY: lz4 has written that many bytes, in the spare capacity.
         unsafe { out.inc_len(made) };
         if matches!(want, Want::AtMost(most) if out.len() as u64 > most) {
@@ -279,7 +306,7 @@ fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
 }
 
 fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
-    const MALFORMED: Error = Error::malformed("a malformed lzop block", 0);
+    const MALFORMED: Error = Error::whole(Kind::Malformed, "a malformed lzop block");
 
     let mut file = lzo::File::parse(src)?;
     if library::adler32(file.header) != file.adler32 {
@@ -287,7 +314,8 @@ fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
     let len = file.output_len()?;
     if len > (src.len() as u64).saturating_mul(LZO_RATIO) {
-        return Err(Error::malformed("a longer output than LZO can make", 0));
+        let rule = "a longer output than LZO can make";
+        return Err(Error::whole(Kind::Malformed, rule));
     }
     let mut out = want.buffer(len, budget)?;
     while let Some(block) = file.next_block()? {
@@ -296,7 +324,7 @@ fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             out.extend_from_slice(block.data, GFP_KERNEL_ACCOUNT)
                 .map_err(|_| Error::no_memory())?;
         } else {
-            let room = out.spare_capacity_mut();
+            let room = room(&mut out, len);
             let to = room.get_mut(..block.len).ok_or(MALFORMED)?;
             let mut made = block.len;
             // SAFETY: `to` has room for `made` bytes, `data` has as many as it says.
@@ -412,6 +440,40 @@ mod tests {
         assert_eq!(rule(&src), Some("a malformed xz stream"));
         src[19] += 1;
         assert_eq!(rule(&src), Some("a longer output than LZMA can make"));
+    }
+
+    #[test]
+    fn deflate_blocks_that_make_nothing() -> kernel::error::Result {
+        /// A stored block of no bytes.
+        const NOTHING: [u8; 5] = [0, 0, 0, 0xff, 0xff];
+
+        // Those before the last step of input end in the middle of a block.
+        let count = 5 * STEP / 2 / NOTHING.len();
+        let mut src = VVec::new();
+        src.extend_from_slice(&GZIP[..BODY], GFP_KERNEL_ACCOUNT)?;
+        for _ in 0..count {
+            src.extend_from_slice(&NOTHING, GFP_KERNEL_ACCOUNT)?;
+        }
+        src.extend_from_slice(&GZIP[BODY..], GFP_KERNEL_ACCOUNT)?;
+        let out = decompress(&src, Want::Exactly(30));
+        assert!(out.is_ok_and(|out| out[..] == *TEXT.as_flattened()));
+        // Without the last block, and with the trailer of an empty output.
+        let end = BODY + count * NOTHING.len();
+        src.truncate(end);
+        src.extend_from_slice(&[0; 8], GFP_KERNEL_ACCOUNT)?;
+        assert_eq!(kind(&src, Want::AtMost(1)), Some(Kind::Malformed));
+        Ok(())
+    }
+
+    #[test]
+    fn zstd_blocks_that_make_too_much() {
+        // A window of 1 KiB, and a block: a literal, and a match of 65539 bytes.
+        let src = *b"\x28\xb5\x2f\xfd\0\0\x55\0\0\x09x\x01\x54\x01\0\x34\0\0\x01";
+        for most in [1024, 1025, 1 << 20] {
+            assert_eq!(kind(&src, Want::AtMost(most)), Some(Kind::Malformed));
+        }
+        // Here that cannot be told from one that is right but for the limit.
+        assert_eq!(kind(&src, Want::AtMost(1023)), Some(Kind::TooBig));
     }
 
     #[test]

@@ -20,6 +20,9 @@ const FNAME: u8 = 1 << 3;
 const FCOMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0b111 << 5;
 
+/// Name and comment are shorter, like the extra field, whose length has 16 bits.
+const TEXT_MAX: usize = 1 << 16;
+
 /// A gzip member that takes up all of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gzip {
@@ -51,9 +54,9 @@ impl Gzip {
             let len = u16::from_le_bytes(header.array()?);
             header.skip(len.into())?;
         }
-        for string in [FNAME, FCOMMENT] {
-            if flags & string != 0 {
-                while header.array()? != [0] {}
+        for text in [FNAME, FCOMMENT] {
+            if flags & text != 0 {
+                skip_text(&mut header)?;
             }
         }
         if flags & FHCRC != 0 {
@@ -71,6 +74,17 @@ impl Gzip {
             isize: le32(data, end.saturating_add(4))?,
         })
     }
+}
+
+/// Goes on past a zero.
+fn skip_text(header: &mut Reader<'_>) -> Result {
+    let at = header.at();
+    for _ in 0..TEXT_MAX {
+        if header.array()? == [0] {
+            return Ok(());
+        }
+    }
+    Err(Error::too_big("a name or comment of 64 KiB", at))
 }
 
 #[cfg(test)]
@@ -121,6 +135,16 @@ mod tests {
                     assert_eq!(result.unwrap().deflate.end, len - 8);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn long_texts() {
+        let text = |len| [&vec![b'n'; len][..], &[0]].concat();
+        for flag in [FNAME, FCOMMENT] {
+            assert!(Gzip::parse(&member(flag, &text(TEXT_MAX - 1))).is_ok());
+            let error = Gzip::parse(&member(flag, &text(TEXT_MAX))).unwrap_err();
+            assert_eq!(error, Error::too_big("a name or comment of 64 KiB", 10));
         }
     }
 

@@ -14,10 +14,10 @@ pub(crate) fn killed() -> bool {
     unsafe { bindings::kexec_bpf_killed() }
 }
 
-/// The CRC-32 of gzip.
-pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+/// The CRC-32 of gzip, of what has the CRC-32 `before` (none has 0) and these bytes behind it.
+pub(crate) fn crc32(before: u32, bytes: &[u8]) -> u32 {
     // SAFETY: The slice is valid for its length.
-    !unsafe { bindings::crc32_le(!0, bytes.as_ptr().cast(), bytes.len()) }
+    !unsafe { bindings::crc32_le(!before, bytes.as_ptr().cast(), bytes.len()) }
 }
 
 /// The Adler-32 of zlib.

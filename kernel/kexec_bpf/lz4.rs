@@ -2,7 +2,11 @@
 
 //! lz4's legacy frames, as `lz4 -l` makes them: a magic number, and blocks up to the end.
 
-use crate::bytes::Reader;
+use crate::bytes::{
+    Reader,
+    BLOCKS_MAX,
+    TOO_MANY_BLOCKS, //
+};
 use crate::error::{
     Error,
     Result, //
@@ -50,11 +54,17 @@ impl<'a> Frame<'a> {
     pub fn bound(&self) -> Result<u64> {
         let mut rest = self.clone();
         let mut bound = 0u64;
-        while let Some(block) = rest.next_block()? {
+        for _ in 0..BLOCKS_MAX {
+            let Some(block) = rest.next_block()? else {
+                return Ok(bound);
+            };
             let most = (block.len() as u64).saturating_mul(RATIO);
             bound = bound.saturating_add(most.min(BLOCK_MAX as u64));
         }
-        Ok(bound)
+        match rest.0.is_at_end() {
+            true => Ok(bound),
+            false => Err(Error::too_big(TOO_MANY_BLOCKS, rest.0.at())),
+        }
     }
 }
 
@@ -96,6 +106,15 @@ mod tests {
             assert_eq!(rest.next_block(), Ok(None));
             assert_eq!(rest.next_block(), Ok(None));
         }
+    }
+
+    #[test]
+    fn many_blocks() {
+        let most = frame(&vec![1; BLOCKS_MAX]);
+        assert_eq!(bound(&most), Ok(255 * BLOCKS_MAX as u64));
+        let more = [&most[..], &[1, 0, 0, 0, 0]].concat();
+        let error = Error::too_big(TOO_MANY_BLOCKS, most.len() as u64);
+        assert_eq!(bound(&more), Err(error));
     }
 
     #[test]

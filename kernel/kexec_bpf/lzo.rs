@@ -4,7 +4,9 @@
 
 use crate::bytes::{
     slice,
-    Reader, //
+    Reader,
+    BLOCKS_MAX,
+    TOO_MANY_BLOCKS, //
 };
 use crate::error::{
     Error,
@@ -108,10 +110,14 @@ impl<'a> File<'a> {
     pub fn output_len(&self) -> Result<u64> {
         let mut rest = self.clone();
         let mut output_len = 0u64;
-        while let Some(block) = rest.next_block()? {
+        // The end is a block too.
+        for _ in 0..=BLOCKS_MAX {
+            let Some(block) = rest.next_block()? else {
+                return Ok(output_len);
+            };
             output_len = output_len.saturating_add(block.len as u64);
         }
-        Ok(output_len)
+        Err(Error::too_big(TOO_MANY_BLOCKS, rest.rest.at()))
     }
 }
 
@@ -219,6 +225,15 @@ mod tests {
                 Err(Error::malformed("an lzop block that is too long", at))
             );
         }
+    }
+
+    #[test]
+    fn many_blocks() {
+        let most = vec![(1, 0); BLOCKS_MAX];
+        assert_eq!(output_len(&file(&most)), Ok(BLOCKS_MAX as u64));
+        let more = file(&[&most[..], &[(1, 0)]].concat());
+        let error = Error::too_big(TOO_MANY_BLOCKS, more.len() as u64 - 4);
+        assert_eq!(output_len(&more), Err(error));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::bytes::{
     array,
     le32,
     slice,
-    Reader, //
+    Reader,
+    BLOCKS_MAX,
+    TOO_MANY_BLOCKS, //
 };
 use crate::error::{
     Error,
@@ -50,7 +52,11 @@ pub fn output_len(data: &[u8]) -> Result<u64> {
     }
     let mut blocks_len = HEADER_LEN;
     let mut output_len = 0u64;
-    for _ in 0..number(&mut index)? {
+    let count = number(&mut index)?;
+    if count > BLOCKS_MAX as u64 {
+        return Err(Error::too_big(TOO_MANY_BLOCKS, start.saturating_add(1)));
+    }
+    for _ in 0..count {
         let unpadded_len = number(&mut index)?;
         blocks_len = blocks_len.saturating_add(unpadded_len.next_multiple_of(4));
         output_len = output_len.saturating_add(number(&mut index)?);
@@ -144,6 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn many_blocks() {
+        let data = |count| stream(4 * count, &records(&vec![(4, 1); count]));
+        assert_eq!(output_len(&data(BLOCKS_MAX)), Ok(BLOCKS_MAX as u64));
+        let at = (HEADER_LEN as usize + 4 * (BLOCKS_MAX + 1) + 1) as u64;
+        assert_eq!(
+            output_len(&data(BLOCKS_MAX + 1)),
+            Err(Error::too_big(TOO_MANY_BLOCKS, at))
+        );
+    }
+
+    #[test]
     fn truncated_at_every_byte() {
         let data = stream(44, &records(&[(20, 1), (21, 300)]));
         assert_eq!(output_len(&data), Ok(301));
@@ -220,10 +237,16 @@ mod tests {
             assert_eq!(output_len(&data).unwrap_err().kind, Kind::Malformed, "{at}");
         }
         // More records than there are, also with those that the checksum could be.
-        for count in [4, 5, (1 << 63) - 1] {
+        for (count, kind) in [
+            (4, Kind::Malformed),
+            (5, Kind::Malformed),
+            (BLOCKS_MAX as u64, Kind::Malformed),
+            (BLOCKS_MAX as u64 + 1, Kind::TooBig),
+            ((1 << 63) - 1, Kind::TooBig),
+        ] {
             let index = [encode(count), encode(20), encode(1)].concat();
             let error = output_len(&stream(20, &index)).unwrap_err();
-            assert_eq!(error.kind, Kind::Malformed, "{count}");
+            assert_eq!(error.kind, kind, "{count}");
         }
     }
 }

@@ -5,7 +5,11 @@
 //! A streamed frame, as the kernel's own build makes it, does not say how much it holds. The
 //! headers of its blocks do, closely enough to refuse a bomb before any memory is taken for it.
 
-use crate::bytes::Reader;
+use crate::bytes::{
+    Reader,
+    BLOCKS_MAX,
+    TOO_MANY_BLOCKS, //
+};
 use crate::error::{
     Error,
     Result, //
@@ -25,6 +29,9 @@ const LAST: u64 = 1;
 const RAW: u64 = 0;
 const RLE: u64 = 1;
 const COMPRESSED: u64 = 2;
+
+/// A compressed block has the headers of its two parts at least, of a byte each.
+const COMPRESSED_MIN: u64 = 2;
 
 /// A zstd frame at the start of some data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,27 +86,7 @@ impl Frame {
         let block_max = window
             .or(content_size)
             .map_or(BLOCK_MAX, |window| window.min(BLOCK_MAX));
-        let mut bound = 0u64;
-        loop {
-            let at = frame.at();
-            let [low, middle, high] = frame.array()?;
-            let header = u64::from_le_bytes([low, middle, high, 0, 0, 0, 0, 0]);
-            let size = header >> 3;
-            if size > block_max {
-                return Err(Error::malformed("a zstd block larger than its window", at));
-            }
-            let (len, output) = match (header >> 1) & 3 {
-                RAW => (size, size),
-                RLE => (1, size),
-                COMPRESSED => (size, block_max),
-                _ => return Err(Error::malformed("a reserved type of zstd block", at)),
-            };
-            frame.skip(len)?;
-            bound = bound.saturating_add(output);
-            if header & LAST != 0 {
-                break;
-            }
-        }
+        let bound = blocks(&mut frame, block_max)?;
         if descriptor & CHECKSUM != 0 {
             frame.skip(4)?;
         }
@@ -115,6 +102,36 @@ impl Frame {
             len: frame.at() as usize,
         })
     }
+}
+
+/// Walks through the blocks, each of which makes `block_max` bytes or less. What all make is no longer
+/// than what is returned.
+fn blocks(frame: &mut Reader<'_>, block_max: u64) -> Result<u64> {
+    let mut bound = 0u64;
+    for _ in 0..BLOCKS_MAX {
+        let at = frame.at();
+        let [low, middle, high] = frame.array()?;
+        let header = u64::from_le_bytes([low, middle, high, 0, 0, 0, 0, 0]);
+        let size = header >> 3;
+        if size > block_max {
+            return Err(Error::malformed("a zstd block larger than its window", at));
+        }
+        let (len, output) = match (header >> 1) & 3 {
+            RAW => (size, size),
+            RLE => (1, size),
+            COMPRESSED if size < COMPRESSED_MIN => {
+                return Err(Error::malformed("a compressed zstd block of nothing", at))
+            }
+            COMPRESSED => (size, block_max),
+            _ => return Err(Error::malformed("a reserved type of zstd block", at)),
+        };
+        frame.skip(len)?;
+        bound = bound.saturating_add(output);
+        if header & LAST != 0 {
+            return Ok(bound);
+        }
+    }
+    Err(Error::too_big(TOO_MANY_BLOCKS, frame.at()))
 }
 
 /// Reads a little-endian number of up to 8 bytes.
@@ -258,6 +275,29 @@ mod tests {
         blocks.extend(LAST_RAW_ABC);
         let parsed = Frame::parse(&frame(&[0, 0x58], &blocks)).unwrap();
         assert_eq!(parsed.bound, count as u64 * BLOCK_MAX + 3);
+
+        // The last one included.
+        let empty = block(RAW, 0, false);
+        let data = |count| {
+            frame(
+                &[0, 0x58],
+                &[&empty.repeat(count)[..], &LAST_RAW_ABC].concat(),
+            )
+        };
+        assert_eq!(Frame::parse(&data(BLOCKS_MAX - 1)).unwrap().bound, 3);
+        let error = Frame::parse(&data(BLOCKS_MAX)).unwrap_err();
+        let at = 6 + 3 * BLOCKS_MAX as u64;
+        assert_eq!(error, Error::too_big(TOO_MANY_BLOCKS, at));
+    }
+
+    #[test]
+    fn compressed_blocks_of_nothing() {
+        for size in 0..4 {
+            let data = frame(&[0, 0x58], &block(COMPRESSED, size, true));
+            let bound = Frame::parse(&data).map(|frame| frame.bound);
+            let error = Error::malformed("a compressed zstd block of nothing", 6);
+            assert_eq!(bound, if size < 2 { Err(error) } else { Ok(BLOCK_MAX) });
+        }
     }
 
     #[test]

@@ -44,6 +44,18 @@ static __s64 append_text(struct bpf_kexec_ctx *ctx, __u64 len)
 	return bpf_kexec_cmdline_append(ctx, buffer, len, 0);
 }
 
+static __s64 decompress(struct bpf_kexec_ctx *ctx, __s64 fd)
+{
+	struct bpf_kexec_range range = {};
+	__s64 ret = bpf_kexec_read_fd(ctx, fd, 0);
+
+	if (ret < 0)
+		return ret;
+	range.resource = ret;
+	range.len = kexec_len(ctx, ret);
+	return bpf_kexec_decompress(ctx, &range, BPF_KEXEC_BY_MAGIC, 0, 0);
+}
+
 static __u64 first_op(void)
 {
 	__u32 first = 0;
@@ -81,6 +93,8 @@ int obey(struct bpf_kexec_ctx *ctx)
 		before = first_op();
 		bpf_kexec_read_fd(ctx, value->a, 0);
 		return first_op() != before;
+	case PRIVATE_DECOMPRESS:
+		return decompress(ctx, value->a);
 	}
 	return -1;
 }

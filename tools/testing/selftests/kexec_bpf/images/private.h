@@ -9,6 +9,7 @@ enum private_op {
 	PRIVATE_PIECES	= 4,	/* append a pieces to the initrd */
 	PRIVATE_CMDLINE	= 5,	/* append a bytes to the command line */
 	PRIVATE_CHANGED	= 6,	/* read the file at descriptor a: does the first entry change? */
+	PRIVATE_DECOMPRESS = 7,	/* decompress the file at descriptor a */
 };
 
 struct private_value {

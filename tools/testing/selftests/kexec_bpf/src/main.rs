@@ -2,6 +2,7 @@
 
 //! Tests of `kexec_bpf_load(2)` and of `BPF_PROG_TYPE_KEXEC`, by a kernel that has them.
 
+mod bombs;
 mod cgroup;
 mod child;
 mod fuse;

@@ -36,6 +36,7 @@ pub const PUT: u64 = 3;
 pub const PIECES: u64 = 4;
 pub const CMDLINE: u64 = 5;
 pub const CHANGED: u64 = 6;
+pub const DECOMPRESS: u64 = 7;
 
 fn map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> Result<MapHandle> {
     let options = bpf_map_create_opts {

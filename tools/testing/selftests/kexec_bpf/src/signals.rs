@@ -6,15 +6,17 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 
+use crate::bombs;
 use crate::child::{Child, End};
 use crate::fuse::{Fuse, Mode};
 use crate::harness::{equal, Context, Result};
 use crate::load::{bpf_ids, file, image, Load};
-use crate::private::{ask, READ_FD};
+use crate::private::{ask, DECOMPRESS, READ_FD};
 
 tests![
     in_nested_loops,
     in_calls_of_kfuncs,
+    while_it_decompresses,
     while_it_reads_the_image,
     while_it_reads_the_initrd,
     while_the_program_reads_a_file,
@@ -58,6 +60,26 @@ fn in_calls_of_kfuncs() -> Result {
     kill_a_program("kfuncs")
 }
 
+/// Streams that take a minute where the machine is emulated, and seconds where it is not, but the
+/// kernel looks for signals in between.
+fn while_it_decompresses() -> Result {
+    let image = file(&image("private")?)?;
+    for (format, bomb) in [
+        ("gzip", bombs::gzip(128 << 20)),
+        ("xz", bombs::xz(48 << 20)),
+    ] {
+        let child = asking(&image, DECOMPRESS, &file(&bomb)?)?;
+        // To read it takes a fraction of that.
+        equal("it ended by itself", child.ends_within(3000), false)
+            .context(child.log())
+            .context(format)?;
+        child.signal(libc::SIGKILL);
+        equal("it ended", child.ends_within(20_000), true).context(format)?;
+        kill(child)?;
+    }
+    Ok(())
+}
+
 fn while_it_reads_the_image() -> Result {
     let fuse = Fuse::mount(100_000, Mode::Cached)?;
     let child = Child::start(&Load::dry(fuse.file()))?;
@@ -78,7 +100,12 @@ fn while_it_reads_the_initrd() -> Result {
 
 /// A load whose program reads this file.
 fn reading(image: &File, file: &File) -> Result<Child> {
-    let data = ask(READ_FD, file.as_raw_fd().into(), 0)?;
+    asking(image, READ_FD, file)
+}
+
+/// A load whose program does something with this file.
+fn asking(image: &File, op: u64, file: &File) -> Result<Child> {
+    let data = ask(op, file.as_raw_fd().into(), 0)?;
     // The child has a descriptor of its own.
     Child::start(&Load {
         map: data.as_fd().as_raw_fd(),
