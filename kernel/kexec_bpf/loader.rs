@@ -43,7 +43,7 @@ pub(crate) fn private_data(fd: i32, log: &mut Log) -> Result<Option<ffi::Map>> {
         let why = match error {
             EBADF => "the descriptor is not that of a readable map",
             EFBIG => "the map is larger than 1 MiB",
-            ELIBBAD => "the map is no array, or has special fields",
+            ELIBBAD => "the map is not an array, is offloaded to a device, or has special fields",
             _ => "there is no memory for it",
         };
         log.refuse(error, fmt!("private data: {why}"))

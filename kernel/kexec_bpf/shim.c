@@ -312,7 +312,9 @@ struct bpf_map *kexec_bpf_map_snapshot(int fd)
 	user = __bpf_map_get(f);
 	if (IS_ERR(user) || !(fd_file(f)->f_mode & FMODE_CAN_READ))
 		return ERR_PTR(-EBADF);
-	if (user->map_type != BPF_MAP_TYPE_ARRAY || user->record)
+	/* An offloaded array is one by its type alone: it has no lookup. */
+	if (user->map_type != BPF_MAP_TYPE_ARRAY || bpf_map_is_offloaded(user) ||
+	    !IS_ERR_OR_NULL(user->record))
 		return ERR_PTR(-ELIBBAD);
 	if ((u64)user->max_entries * round_up((u64)user->value_size, 8) > KEXEC_BPF_PRIVATE_MAX)
 		return ERR_PTR(-EFBIG);
