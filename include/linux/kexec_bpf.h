@@ -58,7 +58,7 @@ struct kexec_bpf_prog_spec {
 	u32 core_relo_cnt;
 };
 
-/* The parts of a kernel to install; cmdline_len counts the NUL. */
+/* The parts of a kernel to install; cmdline_len counts the NUL. Verified: by a signature. */
 struct kexec_bpf_parts {
 	const void *kernel;
 	size_t kernel_len;
@@ -67,6 +67,7 @@ struct kexec_bpf_parts {
 	const char *cmdline;
 	size_t cmdline_len;
 	struct file *file;
+	bool verified;
 };
 
 /* What audit and dmesg say of a load. */

@@ -323,9 +323,11 @@ pub(crate) fn probe(kernel: &[u8]) -> Result {
     to_result(unsafe { bindings::kexec_bpf_probe(kernel.as_ptr().cast(), kernel.len()) })
 }
 
-/// Installs a kernel. `cmdline` ends with a NUL, or is empty.
+/// Installs a kernel. `cmdline` ends with a NUL, or is empty. Where signatures are enforced by now,
+/// fails with `EKEYREJECTED` if the kernel is not `verified`.
 pub(crate) fn install(
     kernel: &[u8],
+    verified: bool,
     initrd: &[u8],
     cmdline: &[u8],
     file: &File,
@@ -343,6 +345,7 @@ pub(crate) fn install(
         cmdline: pointer(cmdline).cast(),
         cmdline_len: cmdline.len(),
         file: file.0.as_ptr(),
+        verified,
     };
     // SAFETY: Pointers and lengths are those of slices; kexec_file only reads them, and only during
     // the call. The file is open.

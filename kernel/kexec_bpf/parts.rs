@@ -121,7 +121,9 @@ impl Parts {
             return Ok(());
         }
         let initrd = initrd.as_ref().map_or(&[][..], Resource::bytes);
-        ffi::install(kernel.bytes(), initrd, &cmdline, file, flags).map_err(|error| {
+        let verified = kernel.is_verified();
+        let installed = ffi::install(kernel.bytes(), verified, initrd, &cmdline, file, flags);
+        installed.map_err(|error| {
             // These would mean something else to the caller.
             let errno = match error {
                 EINVAL | ENOEXEC => ELIBBAD,

@@ -157,8 +157,7 @@ SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, s
 		return -EINVAL;
 
 	type = args.flags & KEXEC_BPF_ON_CRASH ? KEXEC_TYPE_CRASH : KEXEC_TYPE_DEFAULT;
-	if (args.flags & KEXEC_BPF_DRY_RUN ? !kexec_dry_run_permitted(type) :
-					     !kexec_load_permitted(type))
+	if (!kexec_load_permitted(type))
 		return -EPERM;
 
 	if (mutex_lock_killable(&kexec_bpf_mutex))
@@ -410,6 +409,7 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags)
 		.cmdline	= (char *)parts->cmdline,
 		.cmdline_len	= parts->cmdline_len,
 		.file		= parts->file,
+		.verified	= parts->verified,
 	};
 	unsigned long file_flags = 0;
 

@@ -38,7 +38,7 @@ tests![
     killed,
     needs_cap_sys_boot,
     nothing_is_left,
-    dry_runs_do_not_count,
+    only_loads_count,
     loading_disabled,
 ];
 
@@ -423,29 +423,32 @@ fn nothing_is_left() -> Result {
 
 const LIMIT: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
 
-fn dry_runs_do_not_count() -> Result {
+fn only_loads_count() -> Result {
     let Ok(limit) = fs::read_to_string(LIMIT) else {
         return skip(format!("there is no {LIMIT}"));
     };
-    let good = file(&image("good")?)?;
-    let errno = |flags| {
+    let (good, refused) = (file(&image("good")?)?, file(&image("seven")?)?);
+    let errno = |image, flags| {
         let load = Load {
             flags,
-            ..Load::dry(&good)
+            ..Load::dry(image)
         };
         load.run().errno
     };
-    // It can only be lowered. To unload takes one as well.
+    let left = || -> Result<String> { Ok(fs::read_to_string(LIMIT)?.trim().to_owned()) };
+    // It can only be lowered.
     equal("limit", limit.trim(), "-1")?;
     fs::write(LIMIT, "2")?;
-    equal("a dry run", errno(DRY_RUN), 0)?;
-    equal("another one", errno(DRY_RUN), 0)?;
-    equal("limit", fs::read_to_string(LIMIT)?.trim(), "2")?;
-    equal("a load", errno(0), 0)?;
-    equal("limit", fs::read_to_string(LIMIT)?.trim(), "1")?;
+    equal("a dry run", errno(&good, DRY_RUN), 0)?;
+    equal("a load that is refused", errno(&refused, 0), libc::ECANCELED)?;
+    equal("limit", left()?.as_str(), "2")?;
+    equal("a load", errno(&good, 0), 0)?;
+    equal("limit", left()?.as_str(), "1")?;
     unload()?;
-    equal("another load", errno(0), libc::EPERM)?;
-    equal("another dry run", errno(DRY_RUN), libc::EPERM)
+    equal("limit", left()?.as_str(), "1")?;
+    fs::write(LIMIT, "0")?;
+    equal("another load", errno(&good, 0), libc::EPERM)?;
+    equal("another dry run", errno(&good, DRY_RUN), libc::EPERM)
 }
 
 const DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
