@@ -58,7 +58,10 @@ struct kexec_bpf_prog_spec {
 	u32 core_relo_cnt;
 };
 
-/* The parts of a kernel to install; cmdline_len counts the NUL. Verified: by a signature. */
+/*
+ * The parts of a kernel to install; cmdline_len counts the NUL. Checked: by the rules that hold where
+ * signatures are enforced.
+ */
 struct kexec_bpf_parts {
 	const void *kernel;
 	size_t kernel_len;
@@ -67,7 +70,7 @@ struct kexec_bpf_parts {
 	const char *cmdline;
 	size_t cmdline_len;
 	struct file *file;
-	bool verified;
+	bool checked;
 };
 
 /* What audit and dmesg say of a load. */

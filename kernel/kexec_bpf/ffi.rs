@@ -324,10 +324,10 @@ pub(crate) fn probe(kernel: &[u8]) -> Result {
 }
 
 /// Installs a kernel. `cmdline` ends with a NUL, or is empty. Where signatures are enforced by now,
-/// fails with `EKEYREJECTED` if the kernel is not `verified`.
+/// fails with `EKEYREJECTED` if they were not when all was `checked`.
 pub(crate) fn install(
     kernel: &[u8],
-    verified: bool,
+    checked: bool,
     initrd: &[u8],
     cmdline: &[u8],
     file: &File,
@@ -345,7 +345,7 @@ pub(crate) fn install(
         cmdline: pointer(cmdline).cast(),
         cmdline_len: cmdline.len(),
         file: file.0.as_ptr(),
-        verified,
+        checked,
     };
     // SAFETY: Pointers and lengths are those of slices; kexec_file only reads them, and only during
     // the call. The file is open.

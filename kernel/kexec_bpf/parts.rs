@@ -32,6 +32,7 @@ use crate::{
         NOTHING, //
     },
     session::{
+        Enforced,
         Session,
         What, //
     },
@@ -121,8 +122,8 @@ impl Parts {
             return Ok(());
         }
         let initrd = initrd.as_ref().map_or(&[][..], Resource::bytes);
-        let verified = kernel.is_verified();
-        let installed = ffi::install(kernel.bytes(), verified, initrd, &cmdline, file, flags);
+        let checked = session.enforced == Enforced::Signature;
+        let installed = ffi::install(kernel.bytes(), checked, initrd, &cmdline, file, flags);
         installed.map_err(|error| {
             // These would mean something else to the caller.
             let errno = match error {

@@ -409,7 +409,7 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags)
 		.cmdline	= (char *)parts->cmdline,
 		.cmdline_len	= parts->cmdline_len,
 		.file		= parts->file,
-		.verified	= parts->verified,
+		.checked	= parts->checked,
 	};
 	unsigned long file_flags = 0;
 
