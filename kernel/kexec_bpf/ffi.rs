@@ -118,12 +118,6 @@ pub(crate) fn sig_enforced() -> bool {
     unsafe { bindings::kexec_bpf_sig_enforced() }
 }
 
-/// Whether IMA lets only images be read that it has found to be signed.
-pub(crate) fn appraised() -> bool {
-    // SAFETY: There are no requirements.
-    unsafe { bindings::kexec_bpf_appraised() }
-}
-
 /// The BTF ID of a kernel function.
 pub(crate) fn kfunc_id(name: &CStr) -> Option<u32> {
     // SAFETY: The name ends with a NUL.

@@ -21,11 +21,9 @@ use crate::{
     pe::Pe,
     resource::{
         Resource,
-        EVERYTHING,
         NOTHING, //
     },
     session::{
-        Enforced,
         Session,
         What, //
     },
@@ -69,10 +67,7 @@ impl VerifiedImage {
                 }
                 Err(error) => {
                     session.unsigned(error)?;
-                    match session.enforced {
-                        Enforced::Appraisal => (EVERYTHING, Digest::NONE),
-                        _ => (NOTHING, Digest::NONE),
-                    }
+                    (NOTHING, Digest::NONE)
                 }
             }
         };

@@ -69,8 +69,6 @@ pub(crate) fn ends_load(errno: Error) -> bool {
 pub(crate) enum Enforced {
     /// Nothing.
     Nothing,
-    /// A signature by which IMA let it be read.
-    Appraisal,
     /// A signature of its own. IMA cannot replace it: its rules may hold for other files alone.
     Signature,
 }
@@ -78,10 +76,10 @@ pub(crate) enum Enforced {
 impl Enforced {
     /// What the kernel asks for.
     pub(crate) fn by_kernel() -> Self {
-        match (ffi::sig_enforced(), ffi::appraised()) {
-            (true, _) => Self::Signature,
-            (false, true) => Self::Appraisal,
-            (false, false) => Self::Nothing,
+        if ffi::sig_enforced() {
+            Self::Signature
+        } else {
+            Self::Nothing
         }
     }
 

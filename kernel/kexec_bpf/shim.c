@@ -12,7 +12,6 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/filter.h>
-#include <linux/ima.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kexec.h>
 #include <linux/kexec_bpf.h>
@@ -224,12 +223,6 @@ int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *dig
 bool kexec_bpf_sig_enforced(void)
 {
 	return kexec_sig_enforced();
-}
-
-/* Whether IMA lets only images be read that it has found to be signed. */
-bool kexec_bpf_appraised(void)
-{
-	return ima_appraise_signature(READING_KEXEC_IMAGE);
 }
 
 /* The BTF ID of a kernel function, or a negative errno. */
