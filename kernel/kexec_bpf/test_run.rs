@@ -51,7 +51,12 @@ const FLAGS: u32 = bindings::BPF_KEXEC_CTX_SIGNED
 pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run) -> Result {
     let input = run.test;
     let mut ctx = input.ctx;
-    if ctx.flags & !FLAGS != 0 || ctx.depth >= DEPTH_MAX || ctx.digest_len > 64 {
+    let unused = ctx.digest.get(ctx.digest_len as usize..).ok_or(EINVAL)?;
+    if ctx.flags & !FLAGS != 0 || ctx.depth >= DEPTH_MAX || unused.iter().any(|&byte| byte != 0) {
+        return Err(EINVAL);
+    }
+    // They are for output alone.
+    if ctx.image_len != 0 || ctx.machine != 0 || input.kernel_len != 0 || input.nsecs != 0 {
         return Err(EINVAL);
     }
     let covered = match ctx.flags & bindings::BPF_KEXEC_CTX_SIGNED {

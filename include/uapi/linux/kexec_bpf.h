@@ -134,22 +134,24 @@ enum bpf_kexec_algo {
 
 /**
  * struct bpf_kexec_test - ctx_in and ctx_out of BPF_PROG_TEST_RUN
- * @ctx: in: flags and depth; out: what the program saw
  * @kernel_len: in: zero; out: length of the kernel
  * @initrd_len: in: of the caller's initrd; out: of the final one
  * @cmdline_len: in: of the caller's command line; out: of the final one
  * @nsecs: in: zero; out: duration of one run
+ * @ctx: in: flags, depth, digest and key, else zero; out: what the program saw
+ *
+ * Grows at the end, as @ctx does.
  *
  * data_in is the image, the caller's initrd and the caller's command line, one after the other;
  * data_out the final kernel, initrd and command line. With BPF_KEXEC_CTX_SIGNED the image counts
  * as verified.
  */
 struct bpf_kexec_test {
-	struct bpf_kexec_ctx ctx;
 	__u64 kernel_len;
 	__u64 initrd_len;
 	__u64 cmdline_len;
 	__u64 nsecs;
+	struct bpf_kexec_ctx ctx;
 };
 
 #endif /* _UAPI_LINUX_KEXEC_BPF_H */

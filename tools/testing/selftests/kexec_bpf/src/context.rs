@@ -16,6 +16,7 @@ use crate::uapi::{
 tests![
     fields,
     given_digest_and_key,
+    what_is_for_output_alone,
     flags_and_depth_out_of_range,
     lengths_out_of_range,
     sizes_of_the_structure,
@@ -69,7 +70,7 @@ fn fields() -> Result {
 fn given_digest_and_key() -> Result {
     let object = context()?;
     for digest_len in [0, 32, 64] {
-        let ctx = Ctx {
+        let mut ctx = Ctx {
             digest_len,
             digest: [0xd1; 64],
             key: [0xe2; 32],
@@ -77,6 +78,7 @@ fn given_digest_and_key() -> Result {
             machine: 77,
             ..Ctx::default()
         };
+        ctx.digest[..digest_len as usize].fill(0xd1);
         let test = Test {
             ctx,
             ..Test::default()
@@ -93,6 +95,30 @@ fn given_digest_and_key() -> Result {
             ..ctx
         };
         equal("context in the program", seen(&object)?, want)?;
+    }
+    Ok(())
+}
+
+fn what_is_for_output_alone() -> Result {
+    let object = context()?;
+    let fields: [fn(&mut Test); 7] = [
+        |_| (),
+        |test| test.kernel_len = 1,
+        |test| test.nsecs = 1 << 63,
+        |test| test.ctx.image_len = 1,
+        |test| test.ctx.machine = MACHINE.into(),
+        |test| test.ctx.digest[0] = 1,
+        |test| {
+            test.ctx.digest_len = 63;
+            test.ctx.digest[63] = 1;
+        },
+    ];
+    for (index, set) in fields.iter().enumerate() {
+        let mut test = Test::default();
+        set(&mut test);
+        let errno = test_run_raw(object.program(), &mut options(b"", &test));
+        let want = if index == 0 { 0 } else { libc::EINVAL };
+        equal(format!("field {index}"), errno, want)?;
     }
     Ok(())
 }
@@ -193,6 +219,11 @@ fn sizes_of_the_structure() -> Result {
     // None at all: everything is zero, and nothing comes out.
     let mut options = options(b"", &longer.test);
     options.ctx_in = ptr::null();
+    equal(
+        "a size without ctx_in",
+        test_run_raw(object.program(), &mut options),
+        libc::EINVAL,
+    )?;
     options.ctx_size_in = 0;
     equal(
         "without ctx_in",

@@ -13,13 +13,14 @@ pub const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
 pub const OBJECT_MAX: usize = 1 << 20;
 pub const PRIVATE_MAX: u32 = 1 << 20;
 pub const GET_MAX: usize = 1 << 20;
+pub const LOG_MAX: usize = 1 << 20;
 pub const PATH_MAX: usize = 255;
 pub const HANDLES_MAX: u32 = 64;
 pub const PIECES_MAX: usize = 256;
 pub const DEPTH_MAX: u32 = 4;
 
 /// The longest command line: `COMMAND_LINE_SIZE` less the room for a crash kernel's.
-pub const CMDLINE_MAX: usize = 2048 - 32;
+pub const CMDLINE_MAX: usize = 2048 - 64;
 
 pub const ON_CRASH: u32 = 1 << 0;
 pub const DRY_RUN: u32 = 1 << 1;
@@ -125,11 +126,11 @@ pub const VERIFY_PE: u64 = 1 << 0;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Test {
-    pub ctx: Ctx,
     pub kernel_len: u64,
     pub initrd_len: u64,
     pub cmdline_len: u64,
     pub nsecs: u64,
+    pub ctx: Ctx,
 }
 
 /// `IMAGE_FILE_MACHINE_*` of this machine.
