@@ -30,7 +30,7 @@ struct pefile_digest;
  * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a
  * crash kernel, and x86 keeps room for it in any case.
  */
-#define KEXEC_BPF_CMDLINE_ROOM	32
+#define KEXEC_BPF_CMDLINE_ROOM	64
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
 
 /* An array to be: as in union bpf_attr. */
