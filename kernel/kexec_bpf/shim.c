@@ -138,7 +138,9 @@ const struct bpf_prog_ops kexec_prog_ops = {
 
 /* The system call. */
 
-#define KEXEC_BPF_FLAGS	(KEXEC_BPF_ON_CRASH | KEXEC_BPF_DRY_RUN | KEXEC_BPF_DEBUG)
+/* Without CONFIG_CRASH_DUMP there is no crash kernel: it would replace the one to reboot into. */
+#define KEXEC_BPF_FLAGS	(KEXEC_BPF_DRY_RUN | KEXEC_BPF_DEBUG | \
+			 (IS_ENABLED(CONFIG_CRASH_DUMP) ? KEXEC_BPF_ON_CRASH : 0))
 
 SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, size)
 {
