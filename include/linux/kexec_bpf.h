@@ -104,6 +104,7 @@ int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image)
 
 int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest);
 bool kexec_bpf_sig_enforced(void);
+void kexec_bpf_note_unverified(void);
 
 s32 kexec_bpf_kfunc_id(const char *name);
 struct btf *kexec_bpf_btf_parse(const void *data, u32 len);

@@ -118,6 +118,12 @@ pub(crate) fn sig_enforced() -> bool {
     unsafe { bindings::kexec_bpf_sig_enforced() }
 }
 
+/// Leaves lockdown's notice of an image that is refused for want of a signature.
+pub(crate) fn note_unverified() {
+    // SAFETY: There are no requirements.
+    unsafe { bindings::kexec_bpf_note_unverified() }
+}
+
 /// The BTF ID of a kernel function.
 pub(crate) fn kfunc_id(name: &CStr) -> Option<u32> {
     // SAFETY: The name ends with a NUL.

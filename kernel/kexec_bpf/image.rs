@@ -124,6 +124,15 @@ impl VerifiedImage {
                 fmt!("section .bpf is larger than {OBJECT_MAX} bytes"),
             ));
         }
+        // An image that keeps the rules has no section that its signature does not cover, and a
+        // kernel was bound as verified bytes. No program runs that is not, should one of them fail.
+        if session.enforced && !object.is_verified() {
+            return Err(session.refuse(
+                What::Image,
+                EACCES,
+                fmt!("no signature covers all of section .bpf"),
+            ));
+        }
         let key = Key::new(parent, &digest, object.bytes());
         session.log.line(fmt!("level {depth}: key {key}"));
         session.name_program(&key);

@@ -106,10 +106,7 @@ use image::VerifiedImage;
 use level::Level;
 use log::Log;
 use parts::Parts;
-use session::{
-    Enforced,
-    Session, //
-};
+use session::Session;
 
 /// The prefix of what `pr_info!` and its like print.
 const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
@@ -118,7 +115,8 @@ const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
 fn load(args: &bindings::kexec_bpf_args) -> Result {
     let log = Log::new(UserPtr::from_addr(args.log_buf as usize), args.log_size);
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
-    let mut session = Session::new(log, is_crash, Enforced::by_kernel());
+    let mut session = Session::new(log, is_crash, ffi::sig_enforced());
+    // What it takes is given back before anyone sees what came of it.
     let verdict = run(args, &mut session);
     if let Err(errno) = verdict {
         session.log.not_loaded(errno);

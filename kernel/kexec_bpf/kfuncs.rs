@@ -118,7 +118,7 @@ impl Level<'_> {
             return Ok(0);
         }
         let kernel = self.range(range)?;
-        if self.session.enforced.is_any() && !kernel.is_verified() {
+        if self.session.enforced && !kernel.is_verified() {
             return Err(self.refuse(
                 EACCES,
                 fmt!(

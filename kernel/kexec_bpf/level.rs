@@ -85,7 +85,7 @@ impl<'a> Level<'a> {
         session: &'a mut Session,
     ) -> Self {
         ctx.image_len = image.len();
-        if session.enforced.is_any() {
+        if session.enforced {
             ctx.flags |= bindings::BPF_KEXEC_CTX_ENFORCED;
         }
         if session.is_crash {

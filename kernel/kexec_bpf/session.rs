@@ -64,38 +64,12 @@ pub(crate) fn ends_load(errno: Error) -> bool {
     matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
 }
 
-/// What an image has to have.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Enforced {
-    /// Nothing.
-    Nothing,
-    /// A signature of its own. IMA cannot replace it: its rules may hold for other files alone.
-    Signature,
-}
-
-impl Enforced {
-    /// What the kernel asks for.
-    pub(crate) fn by_kernel() -> Self {
-        if ffi::sig_enforced() {
-            Self::Signature
-        } else {
-            Self::Nothing
-        }
-    }
-
-    /// Whether the kernel to be has to be of verified bytes.
-    pub(crate) fn is_any(self) -> bool {
-        self != Self::Nothing
-    }
-}
-
 /// One load.
 pub(crate) struct Session {
     /// The caller's log.
     pub(crate) log: Log,
-    /// Memory that may still be allocated.
-    pub(crate) budget: Budget,
-    pub(crate) enforced: Enforced,
+    /// Whether the image needs a signature, and the kernel to be has to be of verified bytes.
+    pub(crate) enforced: bool,
     /// Whether this is to be the crash kernel.
     pub(crate) is_crash: bool,
     /// Descriptors that were read. None is read twice: what is there may be another file then.
@@ -107,7 +81,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A new load.
-    pub(crate) fn new(log: Log, is_crash: bool, enforced: Enforced) -> Self {
+    pub(crate) fn new(log: Log, is_crash: bool, enforced: bool) -> Self {
         Self {
             log,
             budget: Budget::new(ffi::memory_max()),
@@ -185,7 +159,10 @@ impl Session {
     /// Whether the policy takes an image whose signature check failed with `error`.
     pub(crate) fn unsigned(&mut self, error: Error) -> Result {
         let (errno, why) = why_not_verified(error);
-        if self.enforced == Enforced::Signature || errno == ENOMEM {
+        if self.enforced {
+            ffi::note_unverified();
+        }
+        if self.enforced || matches!(errno, ENOMEM | EINTR) {
             return Err(self.refuse(What::Image, errno, fmt!("{why}")));
         }
         self.log.line(fmt!("image: not verified: {why}"));

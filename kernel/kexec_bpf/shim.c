@@ -229,6 +229,12 @@ bool kexec_bpf_sig_enforced(void)
 	return kexec_sig_enforced();
 }
 
+/* Under lockdown, the question leaves the notice that someone tried. */
+void kexec_bpf_note_unverified(void)
+{
+	kexec_unverified_permitted();
+}
+
 /* The BTF ID of a kernel function, or a negative errno. */
 s32 kexec_bpf_kfunc_id(const char *name)
 {
