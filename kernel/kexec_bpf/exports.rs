@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C calls: pointers become references, results become errnos.
-
-use core::slice;
+//! What C calls: pointers become references or copies, results become errnos.
 
 use kernel::{
     bindings::{
@@ -18,8 +16,16 @@ use kernel::{
 };
 
 use crate::{
-    ffi::Program,
+    ffi::{
+        self,
+        Program, //
+    },
     level::Level,
+    memory::{
+        read_range,
+        write_range,
+        ProgramMemory, //
+    },
     test_run, //
 };
 
@@ -31,10 +37,10 @@ fn errno(result: Result) -> c_int {
 ///
 /// # Safety
 ///
-/// `args` is valid for reading. The caller holds the lock that lets one load run at a time.
+/// `args` is valid for reading, and nothing writes to it.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_load(args: *const bindings::kexec_bpf_args) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: It is valid and does not change, by the safety requirements.
     errno(crate::load(unsafe { &*args }))
 }
 
@@ -49,42 +55,35 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_test_run(
     prog: *mut bindings::bpf_prog,
     run: *mut bindings::kexec_bpf_test_run,
 ) -> c_int {
-    // SAFETY: By the safety requirements.
-    errno(unsafe { Program::with_borrowed(prog, |program| test_run::test_run(program, &mut *run)) })
+    // SAFETY: It is valid and nothing else refers to it, by the safety requirements.
+    let run = unsafe { &mut *run };
+    // SAFETY: It has this type and stays alive, by the safety requirements.
+    errno(unsafe { Program::with_borrowed(prog, |program| test_run::test_run(program, run)) })
 }
 
-/// The level that a program runs at.
+/// Does what a kfunc is called for, at the level that its program runs at.
 ///
 /// # Safety
 ///
-/// `ctx` is the context of a running program; the reference is not kept after the kfunc returns.
-unsafe fn level<'a>(ctx: *mut bpf_kexec_ctx) -> &'a mut Level<'a> {
+/// A program that [`Program::run()`] runs has called a kfunc, and `ctx` is what it passed as its
+/// context.
+unsafe fn call(
+    ctx: *mut bpf_kexec_ctx,
+    body: impl for<'level> FnOnce(&mut Level<'level>) -> Result<i64>,
+) -> i64 {
     // SAFETY: The verifier lets programs pass their own context only, which is the first field of a
     // `Level`. A run has one thread, and `Program::run()` does not touch the level meanwhile.
-    unsafe { &mut *ctx.cast() }
-}
-
-/// The memory that a program passed.
-///
-/// # Safety
-///
-/// `data` is NULL, or the verifier found that it is valid for `len` bytes for the program, that is,
-/// until the kfunc returns.
-unsafe fn memory<'a>(data: *mut c_void, len: u64) -> &'a mut [u8] {
-    if data.is_null() {
-        return &mut [];
-    }
-    // SAFETY: By the safety requirements. Programs run on one thread; a map's value may change at
-    // any time, but no other task has the maps of a program that the kernel loaded, and for a test
-    // run plain bytes of any value are fine.
-    unsafe { slice::from_raw_parts_mut(data.cast(), len as usize) }
+    let level = unsafe { &mut *ctx.cast::<Level<'_>>() };
+    // SAFETY: A program has called.
+    unsafe { ffi::outside_of_program(|| level.call(body)) }
 }
 
 /// `bpf_kexec_carrier()`
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them.
+/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_carrier(
     ctx: *mut bpf_kexec_ctx,
@@ -93,11 +92,14 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_carrier(
     buf: *mut c_void,
     len: u64,
 ) -> i64 {
-    // SAFETY: By the safety requirements. `range` is copied, as the buffer may overlap it.
-    let (level, mut copy, buffer) = unsafe { (level(ctx), *range, memory(buf, len)) };
-    let result = level.call(|level| level.carrier(op, &mut copy, buffer));
-    // SAFETY: By the safety requirements.
-    unsafe { *range = copy };
+    // SAFETY: The verifier found that it is valid for a range.
+    let mut copy = unsafe { read_range(range) };
+    // SAFETY: The verifier found that it is NULL, or valid for `len` bytes until the kfunc returns.
+    let buffer = unsafe { ProgramMemory::new(buf, len) };
+    // SAFETY: The verifier found that it is the context.
+    let result = unsafe { call(ctx, |level| level.carrier(op, &mut copy, &buffer)) };
+    // SAFETY: The verifier found that it is valid for a range.
+    unsafe { write_range(range, &copy) };
     result
 }
 
@@ -105,7 +107,8 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_carrier(
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them.
+/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_decompress(
     ctx: *mut bpf_kexec_ctx,
@@ -114,16 +117,18 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_decompress(
     out_len: u64,
     flags: u64,
 ) -> i64 {
-    // SAFETY: By the safety requirements.
-    let (level, src) = unsafe { (level(ctx), *src) };
-    level.call(|level| level.decompress(&src, algo, out_len, flags))
+    // SAFETY: The verifier found that it is valid for a range.
+    let src = unsafe { read_range(src) };
+    // SAFETY: The verifier found that it is the context.
+    unsafe { call(ctx, |level| level.decompress(&src, algo, out_len, flags)) }
 }
 
 /// `bpf_kexec_initrd_append()`
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them.
+/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_initrd_append(
     ctx: *mut bpf_kexec_ctx,
@@ -132,17 +137,21 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_initrd_append(
     path_len: u64,
     mode: u64,
 ) -> i64 {
-    // SAFETY: By the safety requirements.
-    let (level, src, name) = unsafe { (level(ctx), *src, memory(path.cast_mut(), path_len)) };
-    let path = (!path.is_null()).then_some(&*name);
-    level.call(|level| level.initrd_append(&src, path, mode))
+    // SAFETY: The verifier found that it is valid for a range.
+    let src = unsafe { read_range(src) };
+    // SAFETY: The verifier found that it is NULL, or valid for so many bytes until the kfunc returns.
+    let memory = unsafe { ProgramMemory::new(path.cast_mut(), path_len) };
+    let path = (!path.is_null()).then_some(&memory);
+    // SAFETY: The verifier found that it is the context.
+    unsafe { call(ctx, |level| level.initrd_append(&src, path, mode)) }
 }
 
 /// `bpf_kexec_cmdline_append()`
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them.
+/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_cmdline_append(
     ctx: *mut bpf_kexec_ctx,
@@ -150,9 +159,10 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_cmdline_append(
     len: u64,
     flags: u64,
 ) -> i64 {
-    // SAFETY: By the safety requirements.
-    let (level, text) = unsafe { (level(ctx), memory(text.cast_mut(), len)) };
-    level.call(|level| level.cmdline_append(text, flags))
+    // SAFETY: The verifier found that it is valid for `len` bytes until the kfunc returns.
+    let text = unsafe { ProgramMemory::new(text.cast_mut(), len) };
+    // SAFETY: The verifier found that it is the context.
+    unsafe { call(ctx, |level| level.cmdline_append(&text, flags)) }
 }
 
 /// `bpf_kexec_read_fd()`
@@ -166,7 +176,6 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_read_fd(
     fd: i64,
     flags: u64,
 ) -> i64 {
-    // SAFETY: By the safety requirements.
-    let level = unsafe { level(ctx) };
-    level.call(|level| level.read_fd(fd, flags))
+    // SAFETY: The verifier found that it is the context.
+    unsafe { call(ctx, |level| level.read_fd(fd, flags)) }
 }

@@ -97,8 +97,18 @@ impl Initrd {
         Ok(())
     }
 
-    /// Copies bytes from `offset` on.
-    pub(crate) fn copy_to(&self, offset: u64, to: &mut [u8]) {
+    /// Gives the `len` bytes from `offset` on to `take`, part by part. `ERANGE` if there are not so
+    /// many.
+    pub(crate) fn read(
+        &self,
+        offset: u64,
+        len: u64,
+        mut take: impl FnMut(&[u8]) -> Result,
+    ) -> Result {
+        let end = offset.checked_add(len).ok_or(ERANGE)?;
+        if end > self.len {
+            return Err(ERANGE);
+        }
         let zeroes = [0; ALIGN as usize];
         let mut skip = offset as usize;
         let mut to = to.iter_mut();
@@ -153,7 +163,17 @@ mod tests {
     use super::*;
 
     fn resource(bytes: &[u8]) -> Result<Resource> {
-        Resource::copy(bytes, &mut Budget::new(1 << 20))
+        let mut buffer = Buffer::new(bytes.len() as u64)?;
+        buffer.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
+        Resource::new(buffer, NOTHING)
+    }
+
+    fn read(initrd: &Initrd, offset: usize, len: usize) -> Result<KVec<u8>> {
+        let mut read = KVec::new();
+        initrd.read(offset as u64, len as u64, |bytes| {
+            Ok(read.extend_from_slice(bytes, GFP_KERNEL)?)
+        })?;
+        Ok(read)
     }
 
     #[test]
@@ -165,11 +185,14 @@ mod tests {
         initrd.append(resource(b"x")?)?;
         let want = b"12345\0\0\x006789x";
         assert_eq!(initrd.len(), want.len() as u64);
-        for offset in 0..want.len() {
-            let mut copy = [0; 13];
-            let copy = &mut copy[offset..];
-            initrd.copy_to(offset as u64, copy);
-            assert_eq!(copy, &want[offset..]);
+        for offset in 0..=want.len() {
+            for end in offset..=want.len() {
+                let bytes = read(&initrd, offset, end - offset)?;
+                assert_eq!(&bytes[..], &want[offset..end]);
+            }
+        }
+        for (offset, len) in [(13, 1), (14, 0), (0, 14), (u64::MAX, 1), (1, u64::MAX)] {
+            assert_eq!(initrd.read(offset, len, |_| Ok(())), Err(ERANGE));
         }
         let joined = initrd.join(&mut Budget::new(13))?;
         assert!(joined.is_some_and(|joined| joined.bytes() == want));
@@ -209,10 +232,8 @@ mod tests {
         initrd.append_file(&archive, resource(b"12345")?)?;
         // Padding, header and name, content with its padding, trailer.
         assert_eq!(initrd.len(), 4 + 112 + 8 + 124);
-        let mut magic = [0; 6];
         for offset in [4, 4 + 112 + 8] {
-            initrd.copy_to(offset, &mut magic);
-            assert_eq!(&magic, b"070701");
+            assert_eq!(&read(&initrd, offset, 6)?[..], b"070701");
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The kfuncs of BPF_PROG_TYPE_KEXEC, as Documentation/bpf/kexec_programs.rst shows them. Each can
- * return -ENOMEM and -EINTR besides, which end the load.
+ * return -ENOMEM and -EINTR besides, which end the load. Pointers need no alignment.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>

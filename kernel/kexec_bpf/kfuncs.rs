@@ -11,10 +11,21 @@ use kernel::{
 };
 
 use crate::{
-    cmdline,
-    cpio::Archive,
+    buffer::{
+        self,
+        Buffer, //
+    },
+    cmdline::{
+        self,
+        Cmdline, //
+    },
+    cpio::{
+        Archive,
+        PATH_MAX, //
+    },
     decompress, ffi, initrd,
     level::Level,
+    memory::ProgramMemory,
     pe::{
         Pe,
         IMAGE_MAX, //
@@ -41,7 +52,7 @@ impl Level<'_> {
         &mut self,
         op: u64,
         range: &mut bpf_kexec_range,
-        buffer: &mut [u8],
+        buffer: &ProgramMemory<'_>,
     ) -> Result<i64> {
         if range.flags != 0 || buffer.len() > GET_MAX {
             return Err(EINVAL);
@@ -57,9 +68,10 @@ impl Level<'_> {
         }
     }
 
-    fn get(&mut self, range: &bpf_kexec_range, buffer: &mut [u8]) -> Result<i64> {
-        let len = usize::try_from(range.len)?;
-        let buffer = buffer.get_mut(..len).ok_or(ERANGE)?;
+    fn get(&mut self, range: &bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Result<i64> {
+        if range.len > buffer.len() as u64 {
+            return Err(ERANGE);
+        }
         match range.resource {
             bindings::bpf_kexec_resource_BPF_KEXEC_INITRD => {
                 let end = range.offset.checked_add(range.len).ok_or(ERANGE)?;
@@ -69,18 +81,26 @@ impl Level<'_> {
                 self.parts.initrd.copy_to(range.offset, buffer);
             }
             bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE => {
-                let from = usize::try_from(range.offset)?;
-                let end = from.checked_add(len).ok_or(ERANGE)?;
-                buffer.copy_from_slice(self.parts.cmdline.bytes().get(from..end).ok_or(ERANGE)?);
+                let from = range.offset as usize;
+                let end = range.offset.checked_add(range.len).ok_or(ERANGE)? as usize;
+                let text = self.parts.cmdline.bytes().get(from..end).ok_or(ERANGE)?;
+                buffer.write(0, text)?;
             }
             _ => buffer.copy_from_slice(self.range(range)?.bytes()),
         }
         Ok(range.len as i64)
     }
 
-    fn put(&mut self, range: &mut bpf_kexec_range, buffer: &[u8]) -> Result<i64> {
-        let resource = Resource::copy(buffer, &mut self.session.budget).map_err(|errno| {
-            self.refuse(errno, fmt!("{} bytes: no memory for them", buffer.len()))
+    fn put(&mut self, range: &mut bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Result<i64> {
+        let copy = || -> Result<Resource> {
+            let mut copy = Buffer::new(buffer.len() as u64)?;
+            copy.resize(buffer.len(), 0, GFP_KERNEL_ACCOUNT)?;
+            buffer.read(&mut copy)?;
+            Resource::new(copy, NOTHING)
+        };
+        let resource = copy().map_err(|errno| {
+            let why = buffer::why_not(errno);
+            self.refuse(errno, fmt!("{} bytes: {why}", buffer.len()))
         })?;
         let len = resource.len();
         let handle = self.add(resource)?;
@@ -220,7 +240,7 @@ impl Level<'_> {
     pub(crate) fn initrd_append(
         &mut self,
         src: &bpf_kexec_range,
-        path: Option<&[u8]>,
+        path: Option<&ProgramMemory<'_>>,
         mode: u64,
     ) -> Result<i64> {
         if src.flags != 0 {
@@ -231,7 +251,13 @@ impl Level<'_> {
             None if mode != 0 => return Err(EINVAL),
             None => self.parts.initrd.append(piece),
             Some(path) => {
-                let archive = Archive::new(path, u32::try_from(mode)?, piece.len())
+                // One byte too many is what a longer path is refused for.
+                let mut copy = [0; PATH_MAX + 1];
+                let (copy, _) = copy.split_at_mut(path.len().min(PATH_MAX + 1));
+                path.read(copy)?;
+                // No more bits are known than these.
+                let mode = u32::try_from(mode).unwrap_or(u32::MAX);
+                let archive = Archive::new(copy, mode, piece.len())
                     .map_err(|error| self.refuse(error.kind.errno(), fmt!("initrd: {error}")))?;
                 self.parts.initrd.append_file(&archive, piece)
             }
@@ -244,11 +270,19 @@ impl Level<'_> {
     }
 
     /// `bpf_kexec_cmdline_append()`
-    pub(crate) fn cmdline_append(&mut self, text: &[u8], flags: u64) -> Result<i64> {
+    pub(crate) fn cmdline_append(&mut self, text: &ProgramMemory<'_>, flags: u64) -> Result<i64> {
         if flags != 0 {
             return Err(EINVAL);
         }
-        self.parts.cmdline.append(text).map_err(|error| {
+        let append = |cmdline: &mut Cmdline| -> Result {
+            if text.len() > cmdline::LEN_MAX {
+                return Err(EFBIG);
+            }
+            let mut copy = KVec::from_elem(0, text.len(), GFP_KERNEL_ACCOUNT)?;
+            text.read(&mut copy)?;
+            cmdline.append(&copy)
+        };
+        append(&mut self.parts.cmdline).map_err(|error| {
             self.refuse(
                 error,
                 fmt!(

@@ -48,6 +48,8 @@ pub(crate) struct Level<'a> {
     refused: Option<Error>,
 }
 
+const _: () = assert!(core::mem::offset_of!(Level<'static>, ctx) == 0);
+
 impl<'a> Level<'a> {
     /// A level for the image, with what the one above left.
     pub(crate) fn new(image: &VerifiedImage, parts: Parts, session: &'a mut Session) -> Self {

@@ -2,13 +2,14 @@
 
 //! `bpf_kexec_carrier()`
 
-use crate::harness::{equal, Result};
+use crate::harness::{equal, Context, Result};
 use crate::object::Input;
 use crate::script::{
-    bind_cmdline, bind_initrd, bind_kernel, carrier, carrier_null, get, put, stat, Script, Step,
+    bind_cmdline, bind_initrd, bind_kernel, carrier, carrier_null, decompress, get, initrd_append,
+    initrd_wrap, put, stat, Script, Step, PLACES,
 };
 use crate::uapi::{
-    range, Range, BIND_CMDLINE, BIND_INITRD, BIND_KERNEL, CMDLINE, CMDLINE_MAX, GET, GET_MAX,
+    range, Range, BIND_CMDLINE, BIND_INITRD, BIND_KERNEL, CMDLINE, CMDLINE_MAX, GET, GET_MAX, GZIP,
     HANDLE, HANDLES_MAX, IMAGE, INITRD, KERNEL, PUT, SIGNED, STAT, VERIFIED,
 };
 
@@ -29,6 +30,7 @@ tests![
     bind_and_bind_again,
     ranges_to_bind,
     kernels_are_aligned,
+    ranges_that_are_not_aligned,
     a_command_line_to_bind,
     the_longest_command_line,
 ];
@@ -332,6 +334,46 @@ fn kernels_are_aligned() -> Result {
         })
         .collect();
     Script::load()?.check(&input, &steps)?;
+    Ok(())
+}
+
+/// The verifier does not ask for alignment, so each kfunc has to take a range anywhere.
+fn ranges_that_are_not_aligned() -> Result {
+    let script = Script::load()?;
+    let image = b"kernels\nname";
+    let input = Input {
+        image,
+        initrd: TEN,
+        ..Input::default()
+    };
+    for place in PLACES {
+        let archive = range(HANDLE + 1, 0, 5);
+        let steps = [
+            (put(b"first"), HANDLE.into()),
+            (put(b"piece"), i64::from(HANDLE) + 1),
+            (get(range(IMAGE, 8, 4)), 4),
+            (get(range(INITRD, 1, 9)), 9),
+            (stat(HANDLE), 0),
+            (bind_kernel(range(IMAGE, 0, 8)), 0),
+            (bind_initrd(range(HANDLE, 0, 4)), 0),
+            (bind_cmdline(range(IMAGE, 8, 4)), 0),
+            (initrd_append(archive, 0), 0),
+            (initrd_wrap(archive, b"a", 0o400), 0),
+            (decompress(archive, GZIP, 0, 0), ELIBBAD),
+            (get(range(HANDLE + 2, 0, 1)), ENOENT),
+        ]
+        .map(|(step, returned)| (step.at(place), returned));
+        let what = format!("place {place}");
+        let run = script.check(&input, &steps).context(&what)?;
+        for (index, resource, len) in [(0, HANDLE, 5), (1, HANDLE + 1, 5), (4, HANDLE, 5)] {
+            equal(&what, run.done[index].range, range(resource, 0, len))?;
+        }
+        equal(&what, &run.done[2].buffer[..], b"name")?;
+        equal(&what, &run.done[3].buffer[..], &TEN[1..])?;
+        equal(&what, &run.output.kernel[..], &image[..8])?;
+        equal(&what, &run.output.initrd[..9], b"firspiece")?;
+        equal(&what, &run.output.cmdline[..], b"name")?;
+    }
     Ok(())
 }
 

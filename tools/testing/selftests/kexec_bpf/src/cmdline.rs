@@ -2,6 +2,9 @@
 
 //! `bpf_kexec_cmdline_append()`
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use crate::harness::{equal, Context, Result};
 use crate::object::{test_run, Input};
 use crate::script::{bind_cmdline, cmdline_append, get, Script};
@@ -14,6 +17,7 @@ tests![
     the_limit,
     beyond_the_limit,
     refused_bytes,
+    while_another_thread_writes,
     reserved,
     the_callers_own,
 ];
@@ -114,6 +118,47 @@ fn refused_bytes() -> Result {
     steps.extend(texts.map(|text| (cmdline_append(text, 0), ELIBBAD)));
     let output = Script::load()?.check(&Input::default(), &steps)?.output;
     equal("command line", &output.cmdline[..], b"before")
+}
+
+/// What is checked is what is taken, while user space writes to the text at any time.
+fn while_another_thread_writes() -> Result {
+    let script = Script::load()?;
+    // The first byte is looked at long before the last one.
+    let step = cmdline_append(&[b'x'; 1900], 0);
+    script.run(&Input::default(), &[step])?;
+    let text = script.object().mapped("buffer")?;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // It is dropped when the test ends, whatever comes of it.
+        let _end = Ends(&done);
+        let byte = text.byte(0);
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                byte.store(b'\n', Ordering::Relaxed);
+                byte.store(b'x', Ordering::Relaxed);
+            }
+        });
+        let input = Input {
+            room: Some(CMDLINE_MAX),
+            ..Input::default()
+        };
+        for _ in 0..2000 {
+            let output = test_run(script.object().program(), &input);
+            equal("errno", output.errno, 0)?;
+            let newline = output.cmdline.contains(&b'\n');
+            equal("a newline was taken", newline, false)?;
+        }
+        Ok(())
+    })
+}
+
+/// Tells a thread to end.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn reserved() -> Result {

@@ -2,13 +2,15 @@
 
 //! BPF objects that user space loads, and `BPF_PROG_TEST_RUN`.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
+use std::sync::atomic::AtomicU8;
 use std::sync::{Mutex, Once};
 
 use libbpf_rs::{MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
 
-use crate::harness::Result;
+use crate::harness::{Context, Result};
 use crate::uapi::{Test, BPF_PROG_TYPE_KEXEC};
 
 /// Whether what user space loads is compiled. Without that it can call no kfuncs.
@@ -90,9 +92,51 @@ impl Object {
             .update(&index.to_ne_bytes(), value, MapFlags::ANY)?)
     }
 
+    /// Maps the start of an array into our memory, for others to write to while a program runs.
+    pub fn mapped(&self, map: &str) -> Result<Mapped> {
+        let fd = self.map(map)?.as_fd().as_raw_fd();
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: It is a new mapping, which takes the place of none.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                Mapped::LEN,
+                protection,
+                libc::MAP_SHARED,
+                fd,
+                0,
+            )
+        };
+        match start {
+            libc::MAP_FAILED => Err(io::Error::last_os_error()).context("mmap"),
+            start => Ok(Mapped(start.cast())),
+        }
+    }
+
     fn map(&self, name: &str) -> Result<libbpf_rs::Map<'_>> {
         let map = self.0.maps().find(|map| map.name() == name);
         Ok(map.ok_or_else(|| format!("no map {name}"))?)
+    }
+}
+
+/// The first page of an array, mapped.
+pub struct Mapped(*const AtomicU8);
+
+impl Mapped {
+    const LEN: usize = 4096;
+
+    /// A byte of it, to be read and written at any time.
+    pub fn byte(&self, at: usize) -> &AtomicU8 {
+        assert!(at < Self::LEN);
+        // SAFETY: So many bytes are mapped, and the kernel takes what is there.
+        unsafe { &*self.0.add(at) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: It is mapped, and no reference to it is left.
+        unsafe { libc::munmap(self.0.cast_mut().cast(), Self::LEN) };
     }
 }
 

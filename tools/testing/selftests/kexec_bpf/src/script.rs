@@ -25,6 +25,7 @@ const READ_FD: u32 = 6;
 #[derive(Clone)]
 pub struct Step {
     kfunc: u32,
+    place: u32,
     range: Range,
     args: [u64; 3],
     buffer: Vec<u8>,
@@ -34,17 +35,28 @@ impl Step {
     fn new(kfunc: u32, range: Range, args: [u64; 3], buffer: &[u8]) -> Self {
         Self {
             kfunc,
+            place: 0,
             range,
             args,
             buffer: buffer.to_vec(),
         }
     }
+
+    /// The same call with its range elsewhere, not aligned but for one of them.
+    pub fn at(self, place: u32) -> Self {
+        Self { place, ..self }
+    }
 }
+
+/// Where the range of a call can be: on the stack as usual, and behind an odd byte there, and at
+/// each of the first bytes of the value of a map.
+pub const PLACES: std::ops::Range<u32> = 0..10;
 
 impl Display for Step {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self {
             kfunc,
+            place,
             range,
             args,
             buffer,
@@ -52,7 +64,7 @@ impl Display for Step {
         let len = buffer.len();
         write!(
             f,
-            "kfunc {kfunc}, {range:?}, {args:?}, buffer of {len} bytes"
+            "kfunc {kfunc}, {range:?} at place {place}, {args:?}, buffer of {len} bytes"
         )
     }
 }
@@ -176,7 +188,7 @@ impl Script {
             at.push(here);
 
             let mut bytes = Vec::new();
-            for word in [step.kfunc, 0, here as u32, len as u32] {
+            for word in [step.kfunc, step.place, here as u32, len as u32] {
                 bytes.extend(word.to_ne_bytes());
             }
             bytes.extend(encode(&step.range));

@@ -17,9 +17,17 @@ enum kfunc {
 	READ_FD		= 6,
 };
 
+/* Where the range is that a call gets. */
+enum place {
+	STACK		= 0,
+	STACK_ODD	= 1,	/* not aligned */
+	VALUE		= 2,	/* in a map, so many bytes less 2 behind a multiple of 8 */
+	VALUE_END	= 10,
+};
+
 struct step {
 	__u32 kfunc;
-	__u32 unused;
+	__u32 place;
 	__u32 buffer_at;
 	__u32 buffer_len;
 	struct bpf_kexec_range range;
@@ -61,23 +69,45 @@ struct {
 	__type(value, struct result);
 } results SEC(".maps");
 
-/* The buffers of all calls. */
+/* The buffers of all calls. A test may map it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct buffer);
 } buffer SEC(".maps");
 
+struct room {
+	__u8 bytes[8 + sizeof(struct bpf_kexec_range)];
+};
+
+/* The ranges that are not on the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct room);
+} room SEC(".maps");
+
 struct state {
 	struct bpf_kexec_ctx *ctx;
 };
 
+/* Byte by byte, as neither has to be aligned. */
+static void copy(__u8 *to, const __u8 *from)
+{
+	for (int i = 0; i < sizeof(struct bpf_kexec_range); i++)
+		to[i] = from[i];
+}
+
 static int take_step(__u32 i, struct state *state)
 {
 	struct bpf_kexec_ctx *ctx = state->ctx;
-	struct bpf_kexec_range range;
+	struct bpf_kexec_range aligned, *range = &aligned;
+	__u8 odd[8 + sizeof(aligned)] __attribute__((aligned(8)));
 	struct result *result;
+	struct room *value;
 	struct buffer *memory;
 	struct step *step;
 	__u32 zero = 0, at, len;
@@ -94,24 +124,33 @@ static int take_step(__u32 i, struct state *state)
 	if (at > BUFFER_AT_MAX || len > BUFFER_LEN_MAX)
 		return 1;
 	buf = memory->bytes + at;
-	range = step->range;
+	aligned = step->range;
+	value = bpf_map_lookup_elem(&room, &zero);
+	if (!value)
+		return 1;
+	if (step->place == STACK_ODD)
+		range = (void *)(odd + 1);
+	else if (step->place >= VALUE && step->place < VALUE_END)
+		range = (void *)(value->bytes + step->place - VALUE);
+	if (step->place)
+		copy((__u8 *)range, (__u8 *)&aligned);
 
 	switch (step->kfunc) {
 	case CARRIER:
-		ret = bpf_kexec_carrier(ctx, step->args[0], &range, buf, len);
+		ret = bpf_kexec_carrier(ctx, step->args[0], range, buf, len);
 		break;
 	case CARRIER_NULL:
-		ret = bpf_kexec_carrier(ctx, step->args[0], &range, NULL, 0);
+		ret = bpf_kexec_carrier(ctx, step->args[0], range, NULL, 0);
 		break;
 	case DECOMPRESS:
-		ret = bpf_kexec_decompress(ctx, &range, step->args[0], step->args[1],
+		ret = bpf_kexec_decompress(ctx, range, step->args[0], step->args[1],
 					   step->args[2]);
 		break;
 	case INITRD_APPEND:
-		ret = bpf_kexec_initrd_append(ctx, &range, NULL, 0, step->args[0]);
+		ret = bpf_kexec_initrd_append(ctx, range, NULL, 0, step->args[0]);
 		break;
 	case INITRD_WRAP:
-		ret = bpf_kexec_initrd_append(ctx, &range, buf, len, step->args[0]);
+		ret = bpf_kexec_initrd_append(ctx, range, buf, len, step->args[0]);
 		break;
 	case CMDLINE_APPEND:
 		ret = bpf_kexec_cmdline_append(ctx, buf, len, step->args[0]);
@@ -120,8 +159,10 @@ static int take_step(__u32 i, struct state *state)
 		ret = bpf_kexec_read_fd(ctx, step->args[0], step->args[1]);
 		break;
 	}
+	if (step->place)
+		copy((__u8 *)&aligned, (__u8 *)range);
 	result->returned = ret;
-	result->range = range;
+	result->range = aligned;
 	return 0;
 }
 
