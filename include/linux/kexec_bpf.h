@@ -28,7 +28,7 @@ struct pefile_digest;
 
 /*
  * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a
- * crash kernel, and x86 keeps room for it in any case.
+ * crash kernel, 30 bytes of it, and x86 dmcryptkeys= too, 31 bytes. They keep this room in any case.
  */
 #define KEXEC_BPF_CMDLINE_ROOM	64
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
@@ -96,7 +96,8 @@ struct kexec_bpf_test_run {
 
 /* C, for Rust. Those that return int return 0 or a negative errno, pointers may be ERR_PTR(). */
 bool kexec_bpf_killed(void);
-u64 kexec_bpf_memory_max(void);
+int kexec_bpf_charge(u64 len);
+void kexec_bpf_uncharge(u64 len);
 u32 kexec_bpf_machine(void);
 u32 kexec_bpf_adler32(const u8 *bytes, size_t len);
 ssize_t kexec_bpf_file_size(struct file *file);
@@ -114,9 +115,11 @@ int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool free
 int kexec_bpf_map_copy(struct bpf_map *to, struct bpf_map *from);
 struct bpf_map *kexec_bpf_map_snapshot(int fd);
 void kexec_bpf_map_put(struct bpf_map *map);
-struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log,
-				     u32 *log_len);
+struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char *log,
+				     u32 log_len);
 u32 kexec_bpf_prog_run(struct bpf_prog *prog, struct bpf_kexec_ctx *ctx);
+void kexec_bpf_enter(void);
+void kexec_bpf_leave(void);
 void kexec_bpf_prog_put(struct bpf_prog *prog);
 
 int kexec_bpf_probe(const void *kernel, size_t len);

@@ -14,6 +14,7 @@ use kernel::{
 };
 
 use crate::{
+    buffer::Buffer,
     error::{
         Error,
         Kind,
@@ -23,7 +24,6 @@ use crate::{
     library,
     lz4,
     lzo,
-    resource::Budget,
     xz,
     zstd::Frame, //
 };
@@ -54,8 +54,11 @@ const TOO_LONG: Error = Error::whole(Kind::TooBig, "the output is longer than th
 const OTHER_LENGTH: Error =
     Error::whole(Kind::Malformed, "the output is not of the length asked for");
 
+/// Makes a buffer for so many bytes. `EFBIG` if that is over the budget of all loads.
+pub(crate) type New<'a> = &'a mut dyn FnMut(u64) -> kernel::error::Result<Buffer>;
+
 /// Decompresses all of `src` by an algorithm of `enum bpf_kexec_algo`.
-pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+pub(crate) fn run(src: &[u8], algo: u64, want: Want, new: New<'_>) -> Result<Buffer> {
     const BY_MAGIC: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC as u64;
     const GZIP: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_GZIP as u64;
     const ZSTD: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_ZSTD as u64;
@@ -64,29 +67,29 @@ pub(crate) fn run(src: &[u8], algo: u64, want: Want, budget: &mut Budget) -> Res
     const LZO: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_LZO as u64;
 
     match (algo, src) {
-        (GZIP, _) | (BY_MAGIC, [0x1f, 0x8b, ..]) => gunzip(src, want, budget),
-        (ZSTD, _) | (BY_MAGIC, [0x28, 0xb5, 0x2f, 0xfd, ..]) => unzstd(src, want, budget),
-        (XZ, _) | (BY_MAGIC, [0xfd, b'7', b'z', b'X', b'Z', 0, ..]) => unxz(src, want, budget),
-        (LZ4, _) | (BY_MAGIC, [0x02, 0x21, 0x4c, 0x18, ..]) => unlz4(src, want, budget),
-        (LZO, _) | (BY_MAGIC, [0x89, b'L', b'Z', b'O', ..]) => unlzo(src, want, budget),
+        (GZIP, _) | (BY_MAGIC, [0x1f, 0x8b, ..]) => gunzip(src, want, new),
+        (ZSTD, _) | (BY_MAGIC, [0x28, 0xb5, 0x2f, 0xfd, ..]) => unzstd(src, want, new),
+        (XZ, _) | (BY_MAGIC, [0xfd, b'7', b'z', b'X', b'Z', 0, ..]) => unxz(src, want, new),
+        (LZ4, _) | (BY_MAGIC, [0x02, 0x21, 0x4c, 0x18, ..]) => unlz4(src, want, new),
+        (LZO, _) | (BY_MAGIC, [0x89, b'L', b'Z', b'O', ..]) => unlzo(src, want, new),
         _ => Err(Error::whole(Kind::Unsupported, "an unsupported algorithm")),
     }
 }
 
 impl Want {
     /// A buffer for an output whose length is known to be `len`.
-    fn buffer(self, len: u64, budget: &mut Budget) -> Result<VVec<u8>> {
+    fn buffer(self, len: u64, new: New<'_>) -> Result<Buffer> {
         match self {
             Self::Exactly(want) if want != len => Err(OTHER_LENGTH),
             Self::AtMost(most) if most < len => Err(TOO_LONG),
-            _ => allocate(len, budget),
+            _ => allocate(len, new),
         }
     }
 }
 
-fn allocate(len: u64, budget: &mut Budget) -> Result<VVec<u8>> {
-    let rule = "all outputs together are longer than the limit";
-    budget.buffer(len).map_err(|error| match error {
+fn allocate(len: u64, new: New<'_>) -> Result<Buffer> {
+    let rule = "with the output, all loads would take over half of the memory";
+    new(len).map_err(|error| match error {
         EFBIG => Error::whole(Kind::TooBig, rule),
         _ => Error::no_memory(),
     })
@@ -100,7 +103,7 @@ fn room(out: &mut VVec<u8>, len: u64) -> &mut [MaybeUninit<u8>] {
     spare.get_mut(..left).unwrap_or_default()
 }
 
-fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+fn gunzip(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer> {
     let gzip = Gzip::parse(src)?;
     let deflate = src.get(gzip.deflate.clone()).unwrap_or_default();
     let at = gzip.deflate.start as u64;
@@ -112,7 +115,7 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
             at,
         ));
     }
-    let mut out = want.buffer(len, budget)?;
+    let mut out = want.buffer(len, new)?;
     let mut workspace = library::zlib_workspace().map_err(|_| Error::no_memory())?;
     let mut stream = bindings::z_stream {
         workspace: workspace.as_mut_ptr().cast(),
@@ -165,7 +168,7 @@ fn gunzip(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
-fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+fn unzstd(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer> {
     let frame = Frame::parse(src)?;
     if frame.len != src.len() {
         return Err(Error::malformed(
@@ -174,12 +177,12 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         ));
     }
     let (len, mut out) = match (frame.content_size, want) {
-        (Some(size), _) => (size, want.buffer(size, budget)?),
+        (Some(size), _) => (size, want.buffer(size, new)?),
         (None, Want::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),
-        (None, Want::Exactly(len)) => (len, allocate(len, budget)?),
+        (None, Want::Exactly(len)) => (len, allocate(len, new)?),
         (None, Want::AtMost(most)) => {
             let len = frame.bound.min(most);
-            (len, allocate(len, budget)?)
+            (len, allocate(len, new)?)
         }
     };
     let mut workspace = library::zstd_workspace().map_err(|_| Error::no_memory())?;
@@ -224,13 +227,13 @@ fn unzstd(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
-fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+fn unxz(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer> {
     let len = xz::output_len(src)?;
     if len > (src.len() as u64).saturating_mul(LZMA_RATIO) {
         let rule = "a longer output than LZMA can make";
         return Err(Error::whole(Kind::Malformed, rule));
     }
-    let mut out = want.buffer(len, budget)?;
+    let mut out = want.buffer(len, new)?;
     let mut buffers = bindings::xz_buf {
         in_: src.as_ptr(),
         in_size: src.len(),
@@ -266,7 +269,7 @@ fn unxz(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
-fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+fn unlz4(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer> {
     let mut frame = lz4::Frame::parse(src)?;
     let bound = frame.bound()?;
     let most = match want {
@@ -275,7 +278,7 @@ fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         // With room for a whole block, so that none fails for being too long.
         Want::AtMost(most) => bound.min(most.saturating_add(lz4::BLOCK_MAX as u64)),
     };
-    let mut out = allocate(most, budget)?;
+    let mut out = allocate(most, new)?;
     while let Some(block) = frame.next_block()? {
         let room = room(&mut out, most);
         let (to, len) = (room.as_mut_ptr(), room.len().min(lz4::BLOCK_MAX));
@@ -305,7 +308,7 @@ fn unlz4(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
     }
 }
 
-fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
+fn unlzo(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer> {
     const MALFORMED: Error = Error::whole(Kind::Malformed, "a malformed lzop block");
 
     let mut file = lzo::File::parse(src)?;
@@ -317,7 +320,7 @@ fn unlzo(src: &[u8], want: Want, budget: &mut Budget) -> Result<VVec<u8>> {
         let rule = "a longer output than LZO can make";
         return Err(Error::whole(Kind::Malformed, rule));
     }
-    let mut out = want.buffer(len, budget)?;
+    let mut out = want.buffer(len, new)?;
     while let Some(block) = file.next_block()? {
         let start = out.len();
         if block.data.len() == block.len {
@@ -375,8 +378,8 @@ mod tests {
     /// The offset of the deflate stream, and of the first block.
     const BODY: usize = 10;
 
-    fn decompress(src: &[u8], want: Want) -> Result<VVec<u8>> {
-        run(src, 0, want, &mut Budget::new(1 << 20))
+    fn decompress(src: &[u8], want: Want) -> Result<Buffer> {
+        run(src, 0, want, &mut Buffer::new)
     }
 
     fn kind(src: &[u8], want: Want) -> Option<Kind> {
@@ -483,8 +486,9 @@ mod tests {
             kind(b"\x04\x22\x4d\x18", Want::AtMost(1)),
             Some(Kind::Unsupported)
         );
-        let mut budget = Budget::new(29);
-        let refused = run(&ZSTD, 0, Want::Exactly(30), &mut budget).err();
-        assert_eq!(refused.map(|error| error.kind), Some(Kind::TooBig));
+        for (why, kind) in [(EFBIG, Kind::TooBig), (ENOMEM, Kind::NoMemory)] {
+            let refused = run(&ZSTD, 0, Want::Exactly(30), &mut |_| Err(why)).err();
+            assert_eq!(refused.map(|error| error.kind), Some(kind));
+        }
     }
 }

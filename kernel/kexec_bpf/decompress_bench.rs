@@ -2,7 +2,8 @@
 
 //! Decompression without the rest of kexec_bpf, for `decompress_kunit.c` to measure.
 //!
-//! The modules are the files that `kexec_bpf_main.rs` has too, but for the budget.
+//! The modules are the files that `kexec_bpf_main.rs` has too, but for the buffers, which count for no
+//! budget.
 
 use core::slice;
 
@@ -15,6 +16,10 @@ use kernel::{
     prelude::*, //
 };
 
+#[forbid(unsafe_code)]
+mod buffer {
+    pub(crate) type Buffer = kernel::prelude::VVec<u8>;
+}
 #[forbid(unsafe_code)]
 pub mod bytes;
 #[allow(dead_code, reason = "one way of asking for a length is measured")]
@@ -35,24 +40,6 @@ pub mod zstd;
 
 /// The prefix of what `pr_info!` and its like print.
 const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
-
-#[forbid(unsafe_code)]
-mod resource {
-    use kernel::prelude::*;
-
-    /// Not a budget, but the one buffer that there is: what it costs to allocate it is not
-    /// measured, as it is not part of the library's call either.
-    pub(crate) struct Budget(pub(crate) VVec<u8>);
-
-    impl Budget {
-        pub(crate) fn buffer(&mut self, len: u64) -> Result<VVec<u8>> {
-            match self.0.capacity() as u64 == len {
-                true => Ok(core::mem::take(&mut self.0)),
-                false => Err(EFBIG),
-            }
-        }
-    }
-}
 
 const BY_MAGIC: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC as u64;
 
@@ -76,7 +63,15 @@ pub unsafe extern "C" fn kexec_bpf_rs_bench(
         )
     };
     let want = decompress::Want::Exactly(out_len as u64);
-    match decompress::run(src, BY_MAGIC, want, &mut resource::Budget(out)) {
+    // The one buffer that there is: what it costs to allocate it is not measured, as it is not part
+    // of the library's call either.
+    let mut out = Some(out);
+    let mut new = |len| {
+        out.take()
+            .filter(|out| out.capacity() as u64 == len)
+            .ok_or(EFBIG)
+    };
+    match decompress::run(src, BY_MAGIC, want, &mut new) {
         Ok(out) => {
             // The caller's again.
             let _ = out.into_raw_parts();

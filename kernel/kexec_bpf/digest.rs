@@ -57,9 +57,9 @@ impl Digest {
         len: 0,
     };
 
-    /// The first `len` bytes.
-    pub(crate) fn new(bytes: [u8; DIGEST_MAX], len: usize) -> Self {
-        Self { bytes, len }
+    /// The first `len` bytes. `None` if there are none, or not so many.
+    pub(crate) fn new(bytes: [u8; DIGEST_MAX], len: usize) -> Option<Self> {
+        matches!(len, 1..=DIGEST_MAX).then_some(Self { bytes, len })
     }
 
     /// The bytes in use.

@@ -22,11 +22,11 @@ use kernel::{
     },
     fs::LocalFile,
     prelude::*,
-    sync::aref::ARef,
-    uaccess::UserPtr, //
+    sync::aref::ARef, //
 };
 
 use crate::{
+    buffer::Buffer,
     digest::{
         Digest,
         Key,
@@ -41,10 +41,28 @@ use crate::{
 /// Length of a SHA-256 digest, in bytes.
 pub(crate) const SHA256_LEN: usize = bindings::SHA256_DIGEST_SIZE as usize;
 
-/// The most bytes that one load may allocate.
-pub(crate) fn memory_max() -> u64 {
-    // SAFETY: There are no requirements.
-    unsafe { bindings::kexec_bpf_memory_max() }
+/// A share of the memory that all loads can take at a time. It is given back when it is dropped.
+///
+/// # Invariants
+///
+/// So many bytes were charged.
+pub(crate) struct Share(u64);
+
+impl Share {
+    /// Takes `len` bytes. `EFBIG` if all loads together would have more than half of the memory.
+    pub(crate) fn take(len: u64) -> Result<Self> {
+        // SAFETY: There are no requirements.
+        to_result(unsafe { bindings::kexec_bpf_charge(len) })?;
+        // INVARIANT: They were charged.
+        Ok(Self(len))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        // SAFETY: They were charged, by the type invariant.
+        unsafe { bindings::kexec_bpf_uncharge(self.0) }
+    }
 }
 
 /// `IMAGE_FILE_MACHINE_*` of the running kernel.
@@ -60,9 +78,6 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_LEN] {
     unsafe { bindings::sha256(bytes.as_ptr(), bytes.len(), digest.as_mut_ptr()) };
     digest
 }
-
-/// What the lines after the verifier's log take.
-const LINES_LEN: usize = 80;
 
 /// An open file.
 pub(crate) struct File(ARef<LocalFile>);
@@ -84,18 +99,21 @@ impl File {
         }
     }
 
-    /// Fills `buffer` with the file, through the hooks for images or for initrds. Fails if there is
-    /// more or less in it than fits.
-    pub(crate) fn read(&self, mut buffer: VVec<u8>, is_image: bool) -> Result<VVec<u8>> {
-        let room = buffer.spare_capacity_mut();
-        let (to, len) = (room.as_mut_ptr(), room.len());
+    /// Appends the file to `buffer`, through the hooks for images or for initrds. Fails if there
+    /// are more or less than `len` bytes in it.
+    pub(crate) fn read(&self, buffer: &mut Buffer, len: usize, is_image: bool) -> Result {
+        let to = buffer
+            .spare_capacity_mut()
+            .get_mut(..len)
+            .ok_or(EINVAL)?
+            .as_mut_ptr();
         // SAFETY: The file is open; `to` has room for `len` bytes.
         to_result(unsafe {
             bindings::kexec_bpf_read_file(self.0.as_ptr(), to.cast(), len, is_image)
         })?;
-        // SAFETY: All `len` bytes were written.
+        // SAFETY: All `len` bytes were written, in the spare capacity.
         unsafe { buffer.inc_len(len) };
-        Ok(buffer)
+        Ok(())
     }
 }
 
@@ -106,13 +124,12 @@ pub(crate) fn verify_pe(image: &[u8]) -> Result<(Digest, Signer)> {
     to_result(unsafe {
         bindings::kexec_bpf_verify_pe(image.as_ptr().cast(), image.len(), &mut digest)
     })?;
-    Ok((
-        Digest::new(digest.digest, digest.len as usize),
-        Signer::new(digest.signer),
-    ))
+    let signer = Signer::new(digest.signer);
+    let digest = Digest::new(digest.digest, digest.len as usize).ok_or(EBADMSG)?;
+    Ok((digest, signer))
 }
 
-/// Whether an image needs a signature of its own.
+/// Whether an image needs a signature of its own, now.
 pub(crate) fn sig_enforced() -> bool {
     // SAFETY: There are no requirements.
     unsafe { bindings::kexec_bpf_sig_enforced() }
@@ -249,27 +266,23 @@ impl Program {
         }
         const { assert!(size_of::<Insn>() == size_of::<bindings::bpf_insn>()) };
 
-        let verify = |to: UserPtr, len: &mut u32| {
+        let verify = |log: &mut [u8]| {
+            // It is a megabyte at most.
+            let (to, len) = (log.as_mut_ptr(), log.len() as u32);
             // SAFETY: Pointers and counts are those of slices and strings that live until the end
             // of this function; maps and BTF are alive by the invariants of their types.
-            from_err_ptr(unsafe {
-                bindings::kexec_bpf_prog_load(&spec, to.as_mut_ptr().cast(), len)
-            })
+            from_err_ptr(unsafe { bindings::kexec_bpf_prog_load(&spec, to.cast(), len) })
         };
-        let prog = verify(UserPtr::from_addr(0), &mut 0).or_else(|error| {
+        let prog = verify(&mut []).or_else(|error| {
             let (errno, why) = match error {
                 ENOMEM => (ENOMEM, "there is no memory to verify it"),
                 EINTR | EAGAIN => (EINTR, "a signal came while it was verified"),
                 _ => (ELIBEXEC, "the verifier refuses it"),
             };
-            // Once more, to say why.
-            let (to, room) = log.room();
-            let mut len = room.saturating_sub(LINES_LEN) as u32;
-            if errno == ELIBEXEC && len != 0 {
-                let again = verify(to, &mut len);
-                log.advance((len as usize).saturating_sub(1));
-                if again.is_ok() {
-                    return again;
+            if errno == ELIBEXEC {
+                // Once more, to say why.
+                if let Some(Ok(prog)) = log.fill(verify) {
+                    return Ok(prog);
                 }
             }
             Err(log.refuse(errno, fmt!("program: {why}: {}", error.to_errno())))
@@ -300,7 +313,8 @@ impl Program {
         &self.maps
     }
 
-    /// Runs the program, and returns what it returned.
+    /// Runs the program, and returns what it returned. Its kfuncs run outside of it, see
+    /// [`outside_of_program()`].
     pub(crate) fn run(&self, level: &mut Level<'_>) -> i32 {
         // SAFETY: By the type invariant this is a program whose context is the first field of a
         // `Level`. The program and its kfuncs are all that touches the level while it runs.
@@ -315,6 +329,20 @@ impl Drop for Program {
         // SAFETY: By the type invariant there is a reference to put.
         unsafe { bindings::kexec_bpf_prog_put(self.prog.as_ptr()) }
     }
+}
+
+/// Calls `body` as if no program were running: what it waits for, nobody else waits for.
+///
+/// # Safety
+///
+/// A program that [`Program::run()`] runs has called a kfunc.
+pub(crate) unsafe fn outside_of_program<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: The program was entered, by the safety requirements.
+    unsafe { bindings::kexec_bpf_leave() };
+    let result = body();
+    // SAFETY: It was left above.
+    unsafe { bindings::kexec_bpf_enter() };
+    result
 }
 
 /// Whether a loader of this architecture knows a kernel.

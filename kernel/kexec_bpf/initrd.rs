@@ -8,10 +8,14 @@ use kernel::{
 };
 
 use crate::{
+    buffer::{
+        self,
+        Buffer, //
+    },
     cpio::Archive,
+    library,
     pe::IMAGE_MAX,
     resource::{
-        Budget,
         Resource,
         NOTHING, //
     },
@@ -22,6 +26,9 @@ const PIECES_MAX: usize = kernel::bindings::KEXEC_BPF_PIECES_MAX as usize;
 
 /// Archives begin at multiples of this.
 const ALIGN: u64 = 4;
+
+/// Bytes that are copied between two looks for a signal.
+const STEP: usize = 16 << 20;
 
 /// A piece of the initrd.
 struct Piece {
@@ -110,8 +117,7 @@ impl Initrd {
             return Err(ERANGE);
         }
         let zeroes = [0; ALIGN as usize];
-        let mut skip = offset as usize;
-        let mut to = to.iter_mut();
+        let (mut skip, mut left) = (offset as usize, len as usize);
         for piece in self.pieces.iter() {
             for bytes in [
                 zeroes.get(..piece.padding).unwrap_or_default(),
@@ -119,41 +125,53 @@ impl Initrd {
             ] {
                 let rest = bytes.get(skip..).unwrap_or_default();
                 skip = skip.saturating_sub(bytes.len());
-                for (&from, to) in rest.iter().zip(&mut to) {
-                    *to = from;
-                }
+                let rest = rest.get(..left).unwrap_or(rest);
+                left = left.saturating_sub(rest.len());
+                take(rest)?;
             }
         }
+        Ok(())
     }
 
-    /// The initrd in one piece. What was joined is freed.
-    pub(crate) fn join(mut self, budget: &mut Budget) -> Result<Option<Resource>> {
+    /// The initrd in one piece. What was joined is freed. `EFBIG` if it is over the budget.
+    pub(crate) fn join(self) -> Result<Option<Resource>> {
         if self.len == 0 {
             return Ok(None);
         }
-        if self.pieces.len() == 1 {
-            if let Some(Piece {
-                bytes: Bytes::Resource(sole),
-                ..
-            }) = self.pieces.pop()
-            {
-                return Ok(Some(sole));
-            }
+        if let [Piece {
+            bytes: Bytes::Resource(sole),
+            ..
+        }] = &*self.pieces
+        {
+            return Ok(Some(sole.clone()));
         }
-        let mut joined = budget.buffer(self.len)?;
+        let mut joined = Buffer::new(self.len)?;
         for piece in self.pieces {
             joined.extend_with(piece.padding, 0, GFP_KERNEL_ACCOUNT)?;
-            joined.extend_from_slice(piece.bytes.get(), GFP_KERNEL_ACCOUNT)?;
+            for bytes in piece.bytes.get().chunks(STEP) {
+                if library::killed() {
+                    return Err(EINTR);
+                }
+                joined.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
+            }
         }
         Ok(Some(Resource::new(joined, NOTHING)?))
     }
 }
 
-/// Why an initrd is not taken.
+/// Why a piece is not taken.
 pub(crate) fn why_not(error: Error) -> &'static str {
     match error {
         EFBIG => "it would be too long, or of too many pieces",
         _ => "there is no memory for it",
+    }
+}
+
+/// Why the pieces are not joined.
+pub(crate) fn why_not_joined(error: Error) -> &'static str {
+    match error {
+        EINTR => "killed by a signal",
+        _ => buffer::why_not(error),
     }
 }
 
@@ -194,7 +212,7 @@ mod tests {
         for (offset, len) in [(13, 1), (14, 0), (0, 14), (u64::MAX, 1), (1, u64::MAX)] {
             assert_eq!(initrd.read(offset, len, |_| Ok(())), Err(ERANGE));
         }
-        let joined = initrd.join(&mut Budget::new(13))?;
+        let joined = initrd.join()?;
         assert!(joined.is_some_and(|joined| joined.bytes() == want));
         Ok(())
     }
@@ -203,9 +221,19 @@ mod tests {
     fn one_piece_is_not_copied() -> Result {
         let mut initrd = Initrd::default();
         initrd.append(resource(b"12345")?)?;
-        let joined = initrd.join(&mut Budget::new(0))?;
+        let at = initrd.pieces[0].bytes.get().as_ptr();
+        let joined = initrd.join()?;
+        assert!(joined.is_some_and(|joined| joined.bytes().as_ptr() == at));
+        assert!(Initrd::default().join()?.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn one_piece_of_another_kind_is_joined() -> Result {
+        let mut initrd = Initrd::default();
+        initrd.push(Bytes::Static(b"12345"), 0)?;
+        let joined = initrd.join()?;
         assert!(joined.is_some_and(|joined| joined.bytes() == b"12345"));
-        assert!(Initrd::default().join(&mut Budget::new(0))?.is_none());
         Ok(())
     }
 
@@ -218,9 +246,6 @@ mod tests {
         }
         assert_eq!(initrd.append(piece), Err(EFBIG));
         assert_eq!(initrd.len(), 4 * PIECES_MAX as u64);
-        assert!(initrd
-            .join(&mut Budget::new(4 * PIECES_MAX as u64 - 1))
-            .is_err());
         Ok(())
     }
 

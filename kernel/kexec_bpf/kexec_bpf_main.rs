@@ -19,7 +19,10 @@
 //!
 //! If the kernel that came out is itself a PE image with `.bpf`, it is the next level's image.
 //!
-//! `unsafe` is in `ffi`, `decompress`, `library` and `exports` only.
+//! `unsafe` is in `ffi`, `decompress`, `library`, `memory` and `exports` only.
+//!
+//! A load waits for files and for memory of user space as long as those like. It holds no lock
+//! then, nor is its program being run; see `kexec_bpf_enter()` in `shim.c`.
 
 use kernel::{
     bindings,
@@ -72,6 +75,8 @@ pub mod zstd;
 
 // One load, in the order of the flow.
 #[forbid(unsafe_code)]
+mod buffer;
+#[forbid(unsafe_code)]
 mod cmdline;
 mod decompress;
 #[forbid(unsafe_code)]
@@ -101,6 +106,7 @@ mod test_run;
 // The C edge.
 mod exports;
 mod ffi;
+mod memory;
 
 use image::VerifiedImage;
 use level::Level;
@@ -113,7 +119,7 @@ const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
 
 /// `kexec_bpf_load(2)`, after its argument was copied and its caller found to be allowed.
 fn load(args: &bindings::kexec_bpf_args) -> Result {
-    let log = Log::new(UserPtr::from_addr(args.log_buf as usize), args.log_size);
+    let log = Log::new(args.log_size)?;
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
     let mut session = Session::new(log, is_crash, ffi::sig_enforced());
     // What it takes is given back before anyone sees what came of it.
@@ -122,13 +128,20 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
         session.log.not_loaded(errno);
     }
     session.record(verdict);
+    // A task that is killed does not read it any more, but it may take long to write it.
+    if !library::killed() {
+        session
+            .log
+            .copy_to(UserPtr::from_addr(args.log_buf as usize));
+    }
     verdict
 }
 
 /// The flow.
 fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result {
+    let mut parts = Parts::of_caller(args, &mut session.log)?;
     let (file, mut image) = VerifiedImage::read(args.image_fd, session)?;
-    let mut parts = Parts::of_caller(args, session)?;
+    parts.read_initrd(args, session)?;
     let private_data = loader::private_data(args.map_fd, &mut session.log)?;
     loop {
         let program = loader::load(&image.object, private_data.as_ref(), &mut session.log)?;

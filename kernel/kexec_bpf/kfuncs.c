@@ -137,7 +137,7 @@ __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, 
  * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image that keeps the rules of the image
  *   itself, with a valid signature, even where none is enforced; or 0
  *
- * A descriptor is taken once in a load, at whatever level, also if that fails. Security modules
+ * A descriptor is taken once in a load, at whatever level, also if it is not open. Security modules
  * and IMA see a file to verify as a kernel image, another one as an initrd. One that is not to be
  * verified may be empty.
  *
@@ -146,7 +146,7 @@ __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, 
  * * -EINVAL: unknown flags, or not a number that a descriptor can have
  * * -EBADF: not a regular file that is open for reading, or already taken
  * * -EBUSY: someone writes to the file
- * * -EIO, or what the file system says: the file cannot be read, or changes meanwhile
+ * * -EIO: the file cannot be read, or changes meanwhile
  * * -EKEYREJECTED: no trusted key signed the file, or a security module refuses it
  * * -EKEYREVOKED: the file's digest or its signer was revoked
  * * -ENOEXEC: not a PE image

@@ -74,11 +74,12 @@ impl Level<'_> {
         }
         match range.resource {
             bindings::bpf_kexec_resource_BPF_KEXEC_INITRD => {
-                let end = range.offset.checked_add(range.len).ok_or(ERANGE)?;
-                if end > self.parts.initrd.len() {
-                    return Err(ERANGE);
-                }
-                self.parts.initrd.copy_to(range.offset, buffer);
+                let mut at = 0usize;
+                self.parts.initrd.read(range.offset, range.len, |bytes| {
+                    buffer.write(at, bytes)?;
+                    at = at.saturating_add(bytes.len());
+                    Ok(())
+                })?;
             }
             bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE => {
                 let from = range.offset as usize;
@@ -86,7 +87,7 @@ impl Level<'_> {
                 let text = self.parts.cmdline.bytes().get(from..end).ok_or(ERANGE)?;
                 buffer.write(0, text)?;
             }
-            _ => buffer.copy_from_slice(self.range(range)?.bytes()),
+            _ => buffer.write(0, self.range(range)?.bytes())?,
         }
         Ok(range.len as i64)
     }
@@ -226,7 +227,7 @@ impl Level<'_> {
             (false, 0) => decompress::Want::AtMost(IMAGE_MAX),
             (false, len) => decompress::Want::AtMost(len.min(IMAGE_MAX)),
         };
-        let out = decompress::run(src.bytes(), algo, want, &mut self.session.budget)
+        let out = decompress::run(src.bytes(), algo, want, &mut Buffer::new)
             .map_err(|error| self.refuse(error.kind.errno(), fmt!("decompress: {error}")))?;
         let len = out.len();
         let handle = self.add(Resource::new(out, src.covers_result())?)?;

@@ -40,18 +40,25 @@ pub(crate) fn private_data(fd: i32, log: &mut Log) -> Result<Option<ffi::Map>> {
         return Ok(None);
     }
     let data = ffi::Map::snapshot(fd).map_err(|error| {
-        let why = match error {
-            EBADF => "the descriptor is not that of a readable map",
-            EFBIG => "the map is larger than 1 MiB",
-            ELIBBAD => "the map is not an array, is offloaded to a device, or has special fields",
-            _ => "there is no memory for it",
+        let (errno, why) = match error {
+            EBADF => (EBADF, "the descriptor is not that of a readable map"),
+            EFBIG => (EFBIG, "the map is larger than 1 MiB"),
+            ELIBBAD => (
+                ELIBBAD,
+                "the map is not an array, is offloaded to a device, or has special fields",
+            ),
+            ENOMEM => (ENOMEM, "there is no memory for it"),
+            EINTR => (EINTR, "killed by a signal"),
+            _ => (ELIBBAD, "the kernel makes no such map"),
         };
-        log.refuse(error, fmt!("private data: {why}"))
+        log.refuse(errno, fmt!("private data: {why}"))
     })?;
     Ok(Some(data))
 }
 
 /// Loads the program of an object.
+// Its frame is large, and would be part of that of its caller, which lives while the program runs.
+#[inline(never)]
 pub(crate) fn load(
     object: &Resource,
     private_data: Option<&ffi::Map>,
@@ -70,7 +77,7 @@ pub(crate) fn load(
                 fmt!("object: map '{}' cannot be made", name.as_str()),
             )
         })?;
-        maps.push(created, GFP_KERNEL)?;
+        maps.push(created, GFP_KERNEL_ACCOUNT)?;
         if is_private(map) {
             private = Some(index);
         }

@@ -3,6 +3,8 @@
 //! The caller's log: a line for each decision, and the verifier's own log.
 
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
     fmt::{
         self,
         Write, //
@@ -14,29 +16,37 @@ use kernel::{
     },
 };
 
-use crate::error::printable;
+use crate::{
+    buffer::Buffer,
+    error::printable, //
+};
 
-/// A buffer of the caller's that takes text, cut to its size and always ended by a NUL.
+/// The longest log, in bytes with its NUL.
+const SIZE_MAX: u64 = bindings::KEXEC_BPF_LOG_MAX as u64;
+
+/// What the lines after the verifier's log take.
+const LINES_LEN: usize = 80;
+
+/// Text of a limited length, which the caller gets at the end of its load.
 ///
-/// Writing to it cannot fail a load: what the caller does with its own memory is its own affair.
+/// It is in memory of the kernel until then: a write to the caller's could wait for a file system,
+/// or for another task of the caller's, as long as they like.
 pub(crate) struct Log {
-    user: UserPtr,
-    size: usize,
-    len: usize,
+    text: Buffer,
+    /// The most bytes that the text can have.
+    len_max: usize,
     has_reason: bool,
 }
 
 impl Log {
-    /// A log at `user` with room for `size` bytes; none if `size` is zero.
-    pub(crate) fn new(user: UserPtr, size: u64) -> Self {
-        // The verifier takes no longer ones.
-        const SIZE_MAX: u64 = u32::MAX as u64 >> 2;
-        Self {
-            user,
-            size: size.min(SIZE_MAX) as usize,
-            len: 0,
+    /// A log for a buffer of the caller's of `size` bytes; none if that is zero.
+    pub(crate) fn new(size: u64) -> Result<Self> {
+        let size = size.min(SIZE_MAX);
+        Ok(Self {
+            text: Buffer::new(size)?,
+            len_max: size.saturating_sub(1) as usize,
             has_reason: false,
-        }
+        })
     }
 
     /// Writes a line.
@@ -60,33 +70,40 @@ impl Log {
         self.line(fmt!("not loaded: {}", errno.to_errno()));
     }
 
-    /// Where there is room, and how much.
-    pub(crate) fn room(&self) -> (UserPtr, usize) {
-        (
-            self.user.wrapping_byte_add(self.len),
-            self.size.saturating_sub(self.len),
-        )
+    /// Lets `write` fill zeroes with text up to a NUL, and keeps that. Returns `None` and does not
+    /// call it if there is no room.
+    pub(crate) fn fill<T>(&mut self, write: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        let start = self.text.len();
+        let end = self.len_max.checked_sub(LINES_LEN)?;
+        if start >= end || self.text.resize(end, 0, GFP_KERNEL_ACCOUNT).is_err() {
+            return None;
+        }
+        let room = self.text.get_mut(start..)?;
+        let result = write(room);
+        let len = room.iter().take_while(|&&byte| byte != 0).count();
+        self.text.truncate(start.saturating_add(len));
+        Some(result)
     }
 
-    /// Keeps `len` bytes that were written to the room, without the NUL at their end.
-    pub(crate) fn advance(&mut self, len: usize) {
-        self.len = self.len.saturating_add(len).min(self.size);
+    /// Copies the text and a NUL to the caller's buffer. What the caller does with its own memory is
+    /// its own affair: that cannot fail a load.
+    pub(crate) fn copy_to(mut self, user: UserPtr) {
+        if self.text.capacity() == 0 || self.text.push(b'\0', GFP_KERNEL_ACCOUNT).is_err() {
+            return;
+        }
+        let mut user = UserSlice::new(user, self.text.len()).writer();
+        let _ = user.write_slice(&self.text);
     }
 }
 
 impl Write for Log {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (user, room) = self.room();
-        let Some(room) = room.checked_sub(1) else {
-            return Ok(());
-        };
+        let room = self.len_max.saturating_sub(self.text.len());
         let text = text.as_bytes();
         let text = text.get(..room).unwrap_or(text);
-        let mut user = UserSlice::new(user, text.len().saturating_add(1)).writer();
-        user.write_slice(text).map_err(|_| fmt::Error)?;
-        user.write_slice(b"\0").map_err(|_| fmt::Error)?;
-        self.advance(text.len());
-        Ok(())
+        self.text
+            .extend_from_slice(text, GFP_KERNEL_ACCOUNT)
+            .map_err(|_| fmt::Error)
     }
 }
 
@@ -98,6 +115,73 @@ impl fmt::Display for Printable<'_> {
         for &byte in self.0 {
             f.write_char(char::from(printable(byte)))?;
         }
+        Ok(())
+    }
+}
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_log)]
+mod tests {
+    use super::*;
+
+    fn text(log: &Log) -> &[u8] {
+        &log.text
+    }
+
+    #[test]
+    fn is_cut_to_its_size() -> Result {
+        for (size, want) in [
+            (0, &b""[..]),
+            (1, b""),
+            (2, b"a"),
+            (7, b"a line"),
+            (8, b"a line\n"),
+            (9, b"a line\n"),
+        ] {
+            let mut log = Log::new(size)?;
+            log.line(fmt!("a line"));
+            assert_eq!(text(&log), want);
+        }
+        let log = Log::new(u64::MAX)?;
+        assert_eq!(log.len_max as u64, SIZE_MAX - 1);
+        Ok(())
+    }
+
+    #[test]
+    fn room_is_left_for_the_last_lines() -> Result {
+        let len = |size, start: &[u8]| -> Result<Option<usize>> {
+            let mut log = Log::new(size)?;
+            log.text.extend_from_slice(start, GFP_KERNEL_ACCOUNT)?;
+            Ok(log.fill(|room| room.len()))
+        };
+        let most = LINES_LEN as u64 + 1;
+        assert_eq!(len(most, b"")?, None);
+        assert_eq!(len(most + 1, b"")?, Some(1));
+        assert_eq!(len(most + 10, b"1234")?, Some(6));
+        assert_eq!(len(most + 4, b"1234")?, None);
+
+        let mut log = Log::new(most + 10)?;
+        log.fill(|room| room[..3].copy_from_slice(b"abc"));
+        assert_eq!(text(&log), b"abc");
+        log.fill(|room| room.fill(b'x'));
+        assert_eq!(text(&log), b"abcxxxxxxx");
+        log.line(fmt!("last"));
+        assert_eq!(text(&log), b"abcxxxxxxxlast\n");
+        Ok(())
+    }
+
+    #[test]
+    fn a_reason_is_never_missing() -> Result {
+        let mut log = Log::new(1000)?;
+        log.not_loaded(ENOMEM);
+        assert_eq!(
+            text(&log),
+            b"refused: there is no memory\nnot loaded: -12\n"
+        );
+        let mut log = Log::new(1000)?;
+        let errno = log.refuse(ELOOP, fmt!("why"));
+        log.not_loaded(errno);
+        assert_eq!(text(&log), b"refused: why\nnot loaded: -40\n");
         Ok(())
     }
 }

@@ -26,15 +26,18 @@ use crate::{
         self,
         Initrd, //
     },
-    log::Printable,
+    log::{
+        Log,
+        Printable, //
+    },
     resource::{
         Resource,
         NOTHING, //
     },
     session::{
-        Enforced,
         Session,
-        What, //
+        What,
+        ENFORCED_MEANWHILE, //
     },
 };
 
@@ -50,59 +53,63 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// What the caller gave: no kernel.
-    pub(crate) fn of_caller(
-        args: &bindings::kexec_bpf_args,
-        session: &mut Session,
-    ) -> Result<Self> {
-        let mut parts = Self::default();
-        if args.initrd_fd != -1 {
-            let file = session.open(args.initrd_fd, What::Initrd)?;
-            let bytes = session.read(&file, false, What::Initrd)?;
-            session
-                .log
-                .line(fmt!("caller's initrd: {} bytes", bytes.len()));
-            parts.initrd.append(Resource::new(bytes, NOTHING)?)?;
-        }
-        if args.cmdline_len > cmdline::LEN_MAX as u64 {
-            return Err(session.log.refuse(
+    /// The caller's command line, and nothing else. It is read from memory of the caller's, which
+    /// may take long: before anything is held.
+    pub(crate) fn of_caller(args: &bindings::kexec_bpf_args, log: &mut Log) -> Result<Self> {
+        let mut cmdline = Cmdline::default();
+        let len = args.cmdline_len;
+        if len > cmdline::LEN_MAX as u64 {
+            let max = cmdline::LEN_MAX;
+            return Err(log.refuse(
                 EFBIG,
-                fmt!(
-                    "caller's command line: more than {} bytes",
-                    cmdline::LEN_MAX
-                ),
+                fmt!("caller's command line: more than {max} bytes"),
             ));
         }
+        let mut refuse = |errno, why: &str| log.refuse(errno, fmt!("caller's command line: {why}"));
         let mut text = KVec::new();
-        UserSlice::new(
-            UserPtr::from_addr(args.cmdline as usize),
-            args.cmdline_len as usize,
-        )
-        .read_all(&mut text, GFP_KERNEL_ACCOUNT)
-        .map_err(|errno| {
-            session
-                .log
-                .refuse(errno, fmt!("caller's command line: it cannot be read"))
-        })?;
-        parts.cmdline.append(&text).map_err(|error| {
-            let why = cmdline::why_not(error);
-            session
-                .log
-                .refuse(error, fmt!("caller's command line: {why}"))
-        })?;
-        if !text.is_empty() {
-            session
-                .log
-                .line(fmt!("caller's command line: {} bytes", text.len()));
+        UserSlice::new(UserPtr::from_addr(args.cmdline as usize), len as usize)
+            .read_all(&mut text, GFP_KERNEL_ACCOUNT)
+            .map_err(|error| match error {
+                ENOMEM => refuse(ENOMEM, cmdline::why_not(ENOMEM)),
+                _ => refuse(EFAULT, "it cannot be read"),
+            })?;
+        cmdline
+            .append(&text)
+            .map_err(|error| refuse(error, cmdline::why_not(error)))?;
+        if len != 0 {
+            log.line(fmt!("caller's command line: {len} bytes"));
         }
-        Ok(parts)
+        Ok(Self {
+            cmdline,
+            ..Self::default()
+        })
+    }
+
+    /// Adds the caller's initrd, if there is one.
+    pub(crate) fn read_initrd(
+        &mut self,
+        args: &bindings::kexec_bpf_args,
+        session: &mut Session,
+    ) -> Result {
+        if args.initrd_fd == -1 {
+            return Ok(());
+        }
+        let file = session.open(args.initrd_fd, What::Initrd)?;
+        let bytes = session.read(&file, false, What::Initrd)?;
+        session
+            .log
+            .line(fmt!("caller's initrd: {} bytes", bytes.len()));
+        self.initrd.append(Resource::new(bytes, NOTHING)?)
     }
 
     /// Hands them to kexec_file, which copies them, unless this is a dry run.
+    // As for `loader::load()`: kexec_file is called from here.
+    #[inline(never)]
     pub(crate) fn install(self, file: &File, flags: u32, session: &mut Session) -> Result {
         let kernel = self.kernel.ok_or(ECANCELED)?;
-        let initrd = self.initrd.join(&mut session.budget).map_err(|errno| {
-            session.refuse(What::Initrd, errno, fmt!("{}", initrd::why_not(errno)))
+        let initrd = self.initrd.join().map_err(|errno| {
+            let why = initrd::why_not_joined(errno);
+            session.refuse(What::Initrd, errno, fmt!("{why}"))
         })?;
         let cmdline = self.cmdline.into_string()?;
         session.log.line(fmt!(
@@ -117,23 +124,33 @@ impl Parts {
                 fmt!("kernel: no loader of this architecture knows its format"),
             )
         })?;
+        session.enforcement_is_the_same()?;
         if flags & bindings::KEXEC_BPF_DRY_RUN != 0 {
             session.log.line(fmt!("accepted, not installed: dry run"));
             return Ok(());
         }
         let initrd = initrd.as_ref().map_or(&[][..], Resource::bytes);
-        let checked = session.enforced == Enforced::Signature;
+        let checked = session.enforced && kernel.is_verified();
         let installed = ffi::install(kernel.bytes(), checked, initrd, &cmdline, file, flags);
         installed.map_err(|error| {
-            // These would mean something else to the caller.
-            let errno = match error {
-                EINVAL | ENOEXEC => ELIBBAD,
-                _ => error,
-            };
-            session.log.refuse(
-                errno,
-                fmt!("kernel: kexec_file does not take it: {}", error.to_errno()),
-            )
+            let log = &mut session.log;
+            match error {
+                EPERM => log.refuse(
+                    EPERM,
+                    fmt!("kexec was disabled during the load, or its limit is used up"),
+                ),
+                EKEYREJECTED => log.refuse(EBUSY, fmt!("{ENFORCED_MEANWHILE}")),
+                EBUSY => log.refuse(EBUSY, fmt!("another load is under way: try again")),
+                _ => {
+                    // Two of them would mean something else to the caller.
+                    let errno = match error {
+                        EINVAL | ENOEXEC => ELIBBAD,
+                        _ => error,
+                    };
+                    let error = error.to_errno();
+                    log.refuse(errno, fmt!("kernel: kexec_file does not take it: {error}"))
+                }
+            }
         })?;
         session.log.line(fmt!("accepted, installed"));
         Ok(())

@@ -10,9 +10,11 @@ use kernel::{
     sync::Arc, //
 };
 
+use crate::buffer::Buffer;
+
 /// A buffer that does not change any more.
-struct Buffer {
-    bytes: VVec<u8>,
+struct Origin {
+    bytes: Buffer,
     /// What a signature covers: the checksum, the certificate directory entry and the certificate
     /// table of a PE image lie between these ranges.
     covered: Covered,
@@ -34,30 +36,23 @@ pub(crate) const EVERYTHING: Covered = [0..usize::MAX, 0..0, 0..0];
 /// `range` is within the buffer.
 #[derive(Clone)]
 pub(crate) struct Resource {
-    buffer: Arc<Buffer>,
+    origin: Arc<Origin>,
     range: Range<usize>,
 }
 
 impl Resource {
     /// All of a new buffer.
-    pub(crate) fn new(bytes: VVec<u8>, covered: Covered) -> Result<Self> {
+    pub(crate) fn new(bytes: Buffer, covered: Covered) -> Result<Self> {
         let range = 0..bytes.len();
-        let buffer = Arc::new(Buffer { bytes, covered }, GFP_KERNEL_ACCOUNT)?;
+        let origin = Arc::new(Origin { bytes, covered }, GFP_KERNEL_ACCOUNT)?;
         // INVARIANT: It is all of the buffer.
-        Ok(Self { buffer, range })
-    }
-
-    /// A copy of some bytes, which no signature covers.
-    pub(crate) fn copy(bytes: &[u8], budget: &mut Budget) -> Result<Self> {
-        let mut copy = budget.buffer(bytes.len() as u64)?;
-        copy.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
-        Self::new(copy, NOTHING)
+        Ok(Self { origin, range })
     }
 
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         // By the type invariant there are such bytes.
-        self.buffer
+        self.origin
             .bytes
             .get(self.range.clone())
             .unwrap_or_default()
@@ -77,7 +72,7 @@ impl Resource {
         let at = |offset: u64| self.range.start.checked_add(offset as usize).ok_or(ERANGE);
         // INVARIANT: It ends no later than `self.range`.
         Ok(Self {
-            buffer: self.buffer.clone(),
+            origin: self.origin.clone(),
             range: at(offset)?..at(end)?,
         })
     }
@@ -87,7 +82,7 @@ impl Resource {
         let covers = |covered: &Range<usize>| {
             covered.start <= self.range.start && self.range.end <= covered.end
         };
-        !self.range.is_empty() && self.buffer.covered.iter().any(covers)
+        !self.range.is_empty() && self.origin.covered.iter().any(covers)
     }
 
     /// What a signature covers of something that was made of all these bytes and nothing else.
@@ -100,33 +95,13 @@ impl Resource {
     }
 }
 
-/// The bytes that a load may still allocate.
-#[derive(Clone)]
-pub(crate) struct Budget(u64);
-
-impl Budget {
-    /// A budget of `len` bytes.
-    pub(crate) fn new(len: u64) -> Self {
-        Self(len)
-    }
-
-    /// An empty buffer with room for `len` bytes, charged to the caller's memory cgroup.
-    pub(crate) fn buffer(&mut self, len: u64) -> Result<VVec<u8>> {
-        self.0 = self.0.checked_sub(len).ok_or(EFBIG)?;
-        Ok(VVec::with_capacity(
-            usize::try_from(len)?,
-            GFP_KERNEL_ACCOUNT,
-        )?)
-    }
-}
-
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
 #[kunit_tests(kexec_bpf_resource)]
 mod tests {
     use super::*;
 
     fn resource(covered: Covered) -> Result<Resource> {
-        let mut bytes = VVec::new();
+        let mut bytes = Buffer::new(10)?;
         bytes.extend_from_slice(b"0123456789", GFP_KERNEL_ACCOUNT)?;
         Resource::new(bytes, covered)
     }
@@ -166,15 +141,5 @@ mod tests {
         assert!(resource(EVERYTHING)?.is_verified());
         assert!(!resource(NOTHING)?.is_verified());
         Ok(())
-    }
-
-    #[test]
-    fn budget() {
-        let mut budget = Budget::new(10);
-        assert!(budget.buffer(4).is_ok());
-        assert!(budget.buffer(7).is_err());
-        assert!(budget.buffer(6).is_ok());
-        assert!(budget.buffer(1).is_err());
-        assert!(budget.buffer(u64::MAX).is_err());
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What all levels of one load share: log, limits, policy.
+//! What all levels of one load share: log, files, policy.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -10,6 +10,10 @@ use kernel::{
 };
 
 use crate::{
+    buffer::{
+        self,
+        Buffer, //
+    },
     digest::{
         Digest,
         Key,
@@ -21,8 +25,7 @@ use crate::{
         File, //
     },
     log::Log,
-    pe::IMAGE_MAX,
-    resource::Budget, //
+    pe::IMAGE_MAX, //
 };
 
 /// The most files that one load reads: one for each resource of all levels.
@@ -84,7 +87,6 @@ impl Session {
     pub(crate) fn new(log: Log, is_crash: bool, enforced: bool) -> Self {
         Self {
             log,
-            budget: Budget::new(ffi::memory_max()),
             enforced,
             is_crash,
             taken: KVec::new(),
@@ -94,22 +96,21 @@ impl Session {
         }
     }
 
-    /// Takes the file from a descriptor, once.
+    /// Takes the file from a descriptor, once, also if there is none.
     pub(crate) fn open(&mut self, fd: i32, what: What) -> Result<File> {
         if self.taken.contains(&fd) {
-            return Err(self.refuse(what, EBADF, fmt!("descriptor {fd} was already read")));
+            return Err(self.refuse(what, EBADF, fmt!("descriptor {fd} was already taken")));
         }
-        let file = File::get(fd)
-            .map_err(|errno| self.refuse(what, errno, fmt!("{fd} is not an open descriptor")))?;
         if self.taken.len() == FILES_MAX {
             return Err(self.refuse(what, EFBIG, fmt!("more than {FILES_MAX} files")));
         }
         self.taken.push(fd, GFP_KERNEL_ACCOUNT)?;
-        Ok(file)
+        File::get(fd)
+            .map_err(|errno| self.refuse(what, errno, fmt!("{fd} is not an open descriptor")))
     }
 
     /// Reads a whole file.
-    pub(crate) fn read(&mut self, file: &File, is_image: bool, what: What) -> Result<VVec<u8>> {
+    pub(crate) fn read(&mut self, file: &File, is_image: bool, what: What) -> Result<Buffer> {
         let len = file.len().map_err(|errno| {
             let why = "not a regular file that is open for reading";
             self.refuse(what, errno, fmt!("{why}"))
@@ -120,26 +121,24 @@ impl Session {
         if len > IMAGE_MAX {
             return Err(self.refuse(what, EFBIG, fmt!("the file is larger than 1 GiB")));
         }
-        let bytes = self.budget.buffer(len).map_err(|errno| {
-            let why = match errno {
-                EFBIG => "with it the load would take over half of the memory",
-                _ => "there is no memory for it",
-            };
-            self.refuse(what, errno, fmt!("{why}"))
-        })?;
+        let mut bytes = Buffer::new(len)
+            .map_err(|errno| self.refuse(what, errno, fmt!("{}", buffer::why_not(errno))))?;
         if len == 0 {
             return Ok(bytes);
         }
-        file.read(bytes, is_image).map_err(|error| {
-            let (errno, why) = match error {
-                EACCES | EPERM => (EKEYREJECTED, "IMA or another security module refuses it"),
-                ETXTBSY => (EBUSY, "someone writes to the file"),
-                // It has changed, or the disk is bad.
-                EFBIG | EINVAL => (EIO, "the file cannot be read"),
-                _ => (error, "the file cannot be read"),
-            };
-            self.refuse(what, errno, fmt!("{why}: {}", error.to_errno()))
-        })
+        file.read(&mut bytes, len as usize, is_image)
+            .map_err(|error| {
+                let (errno, why) = match error {
+                    EACCES | EPERM => (EKEYREJECTED, "IMA or another security module refuses it"),
+                    ETXTBSY => (EBUSY, "someone writes to the file"),
+                    ENOMEM => (ENOMEM, "there is no memory to read the file"),
+                    EINTR | ERESTARTSYS => (EINTR, "a signal came while the file was read"),
+                    // It has changed, the disk is bad, or a hook says anything.
+                    _ => (EIO, "the file cannot be read"),
+                };
+                self.refuse(what, errno, fmt!("{why}: {}", error.to_errno()))
+            })?;
+        Ok(bytes)
     }
 
     /// Refuses what a parser refused.
@@ -169,6 +168,15 @@ impl Session {
         Ok(())
     }
 
+    /// Refuses what was decided while signatures were not enforced, if they are now. It may be that
+    /// the program took what it would refuse then.
+    pub(crate) fn enforcement_is_the_same(&mut self) -> Result {
+        match self.enforced || !ffi::sig_enforced() {
+            true => Ok(()),
+            false => Err(self.log.refuse(EBUSY, fmt!("{ENFORCED_MEANWHILE}"))),
+        }
+    }
+
     /// What the record of this load says of the image.
     pub(crate) fn name_image(&mut self, digest: &Digest, signer: &Signer) {
         self.digest = *digest;
@@ -186,6 +194,10 @@ impl Session {
     }
 }
 
+/// Why a load is refused that began without enforcement.
+pub(crate) const ENFORCED_MEANWHILE: &str =
+    "signatures became enforced during the load: load it again";
+
 /// What a failed signature check means, and the errno for it.
 pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
     match error {
@@ -198,6 +210,7 @@ pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
         EKEYREVOKED => (EKEYREVOKED, "it was revoked, or its signer"),
         ENOPKG => (ENOPKG, "its signature is of an unsupported kind"),
         ENOMEM => (ENOMEM, "there is no memory to check its signature"),
+        EINTR => (EINTR, "a signal came while its signature was checked"),
         _ => (ELIBBAD, "its signature is malformed"),
     }
 }

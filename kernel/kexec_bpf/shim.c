@@ -24,6 +24,30 @@
 
 /* The program type. */
 
+/*
+ * A program runs between these two, as bpf_prog_run() has it. Its kfuncs and the loop below leave
+ * and enter again: they may wait for a file system or a page of user space, and run for long, and
+ * meanwhile no sleepable program or its maps would be freed in the whole system, and no CPU could
+ * go offline.
+ *
+ * It is sound, as nothing that the program keeps over a call depends on the section or the CPU:
+ * its pointers are to its context, its stack, which is the task's, and values of arrays. The
+ * caller of kexec_bpf_prog_run() holds a reference to the program, and the program to the arrays.
+ * The verifier gives this type neither a private stack nor per-CPU maps; statistics are taken per
+ * CPU, but after the program has returned.
+ */
+void kexec_bpf_enter(void)
+{
+	rcu_read_lock_trace();
+	migrate_disable();
+}
+
+void kexec_bpf_leave(void)
+{
+	migrate_enable();
+	rcu_read_unlock_trace();
+}
+
 /* bpf_loop(), but a fatal signal ends it. */
 BPF_CALL_4(kexec_bpf_loop, u32, nr_loops, void *, callback_fn, void *, callback_ctx, u64, flags)
 {
@@ -40,7 +64,9 @@ BPF_CALL_4(kexec_bpf_loop, u32, nr_loops, void *, callback_fn, void *, callback_
 			return -EINTR;
 		if (callback((u64)i, (u64)(long)callback_ctx, 0, 0, 0))
 			return i + 1;
+		kexec_bpf_leave();
 		cond_resched();
+		kexec_bpf_enter();
 	}
 	return i;
 }
@@ -80,9 +106,6 @@ const struct bpf_verifier_ops kexec_verifier_ops = {
 	.is_valid_access	= kexec_is_valid_access,
 };
 
-/* One load or test run at a time: this bounds the memory. */
-static DEFINE_MUTEX(kexec_bpf_mutex);
-
 static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 			  union bpf_attr __user *uattr)
 {
@@ -113,10 +136,7 @@ static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 			return err;
 	}
 
-	if (mutex_lock_killable(&kexec_bpf_mutex))
-		return -EINTR;
 	err = kexec_bpf_rs_test_run(prog, &run);
-	mutex_unlock(&kexec_bpf_mutex);
 	if (err && err != -ENOSPC)
 		return err;
 
@@ -163,19 +183,20 @@ SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, s
 	if (!kexec_load_permitted(type))
 		return -EPERM;
 
-	if (mutex_lock_killable(&kexec_bpf_mutex))
-		return -EINTR;
-	err = kexec_bpf_rs_load(&args);
-	mutex_unlock(&kexec_bpf_mutex);
-	return err;
+	return kexec_bpf_rs_load(&args);
 }
 
 /* What Rust calls, in the order of the flow. */
 
-/* The most bytes that one load may allocate. */
-u64 kexec_bpf_memory_max(void)
+/* Counts memory for the budget of all loads, those of kexec_file_load(2) among them. */
+int kexec_bpf_charge(u64 len)
 {
-	return (u64)totalram_pages() << (PAGE_SHIFT - 1);
+	return kexec_file_charge(len) ? -EFBIG : 0;
+}
+
+void kexec_bpf_uncharge(u64 len)
+{
+	kexec_file_uncharge(len);
 }
 
 u32 kexec_bpf_machine(void)
@@ -339,9 +360,12 @@ void kexec_bpf_map_put(struct bpf_map *map)
 	bpf_map_put_with_uref(map);
 }
 
-/* The verifier's log goes to @log, with room for *@log_len bytes; there were *@log_len then. */
-struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char __user *log,
-				     u32 *log_len)
+/*
+ * The verifier's log goes to @log, which has room for @log_len zeroes; none if that is 0. It ends
+ * with a NUL.
+ */
+struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char *log,
+				     u32 log_len)
 {
 	union bpf_attr attr = {
 		.prog_type		= BPF_PROG_TYPE_KEXEC,
@@ -365,29 +389,23 @@ struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, cha
 		.btf		= spec->btf,
 	};
 	struct bpf_log_attr log_attr = {
-		.ubuf			= log,
-		.size			= *log_len,
-		.level			= *log_len ? 1 : 0,
-		.offsetof_true_size	= offsetof(union bpf_attr, log_true_size),
-		.uattr			= KERNEL_BPFPTR(&attr),
+		.buf			= KERNEL_BPFPTR(log_len ? log : NULL),
+		.size			= log_len,
+		.level			= log_len ? 1 : 0,
 		.may_truncate		= true,
 	};
-	struct bpf_prog *prog;
 
 	strscpy(attr.prog_name, spec->name, sizeof(attr.prog_name));
-	prog = bpf_prog_load_kern(&attr, &objs, &log_attr);
-	/* log_true_size is what it was at its longest, before the verifier went back. */
-	*log_len = min3(*log_len, attr.log_true_size, (u32)strnlen_user(log, *log_len));
-	return prog;
+	return bpf_prog_load_kern(&attr, &objs, &log_attr);
 }
 
 u32 kexec_bpf_prog_run(struct bpf_prog *prog, struct bpf_kexec_ctx *ctx)
 {
 	u32 ret;
 
-	rcu_read_lock_trace();
-	ret = bpf_prog_run_pin_on_cpu(prog, ctx);
-	rcu_read_unlock_trace();
+	kexec_bpf_enter();
+	ret = bpf_prog_run(prog, ctx);
+	kexec_bpf_leave();
 	return ret;
 }
 

@@ -19,6 +19,7 @@ use kernel::{
 };
 
 use crate::{
+    buffer::Buffer,
     ffi::{
         self,
         Program, //
@@ -30,22 +31,21 @@ use crate::{
     parts::Parts,
     pe::IMAGE_MAX,
     resource::{
-        Budget,
         Covered,
         Resource,
         EVERYTHING,
         NOTHING, //
     },
-    session::{
-        Enforced,
-        Session, //
-    },
+    session::Session,
 };
 
 /// The flags that user space may set in the context.
 const FLAGS: u32 = bindings::BPF_KEXEC_CTX_SIGNED
     | bindings::BPF_KEXEC_CTX_ENFORCED
     | bindings::BPF_KEXEC_CTX_CRASH;
+
+/// Bytes that are copied from or to user space between two looks for a signal.
+const STEP: usize = 16 << 20;
 
 /// Runs `program` as often as `run` says, each time from the start.
 pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run) -> Result {
@@ -72,22 +72,12 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         .checked_add(input.cmdline_len)
         .and_then(|rest| data_len.checked_sub(rest))
         .ok_or(EINVAL)?;
-    let session = || {
-        Session::new(
-            Log::new(UserPtr::from_addr(0), 0),
-            false,
-            match ctx.flags & bindings::BPF_KEXEC_CTX_ENFORCED {
-                0 => Enforced::Nothing,
-                _ => Enforced::Signature,
-            },
-        )
-    };
+    let enforced = ctx.flags & bindings::BPF_KEXEC_CTX_ENFORCED != 0;
     let mut data =
         UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
-    let mut budget = session().budget;
-    let image = read(&mut data, image_len, covered, &mut budget)?;
-    let initrd = read(&mut data, input.initrd_len, NOTHING, &mut budget)?;
-    let cmdline = read(&mut data, input.cmdline_len, NOTHING, &mut budget)?;
+    let image = read(&mut data, image_len, covered)?;
+    let initrd = read(&mut data, input.initrd_len, NOTHING)?;
+    let cmdline = read(&mut data, input.cmdline_len, NOTHING)?;
 
     let mut left = run.repeat;
     let mut nsecs = 0i64;
@@ -98,8 +88,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         let mut parts = Parts::default();
         parts.initrd.append(initrd.clone())?;
         parts.cmdline.append(cmdline.bytes())?;
-        let mut session = session();
-        session.budget = budget.clone();
+        let mut session = Session::new(Log::new(0)?, false, enforced);
         let mut level = Level::with_context(ctx, image.clone(), parts, &mut session);
         let start = Instant::<Monotonic>::now();
         let returned = level.run(program);
@@ -113,27 +102,27 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     }
 }
 
-fn read(
-    data: &mut UserSliceReader,
-    len: u64,
-    covered: Covered,
-    budget: &mut Budget,
-) -> Result<Resource> {
+fn read(data: &mut UserSliceReader, len: u64, covered: Covered) -> Result<Resource> {
     if len > IMAGE_MAX {
         return Err(EFBIG);
     }
-    let mut bytes = budget.buffer(len)?;
+    let mut bytes = Buffer::new(len)?;
     bytes.resize(len as usize, 0, GFP_KERNEL_ACCOUNT)?;
-    data.read_slice(&mut bytes)?;
+    for bytes in bytes.chunks_mut(STEP) {
+        if library::killed() {
+            return Err(EINTR);
+        }
+        data.read_slice(bytes)?;
+    }
     Resource::new(bytes, covered)
 }
 
 /// Gives kernel, initrd and command line to user space.
 fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
     run.test.ctx = *level.ctx();
-    let Level { parts, session, .. } = level;
+    let parts = level.parts;
     let kernel = parts.kernel;
-    let initrd = parts.initrd.join(&mut session.budget)?;
+    let initrd = parts.initrd.join()?;
     let bytes = |resource: &'_ Option<Resource>| resource.as_ref().map_or(0, Resource::len);
     run.test.kernel_len = bytes(&kernel);
     run.test.initrd_len = bytes(&initrd);
@@ -148,9 +137,15 @@ fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
         parts.cmdline.bytes(),
     ] {
         len = len.checked_add(part.len()).ok_or(EFBIG)?;
-        if !run.data_out.is_null() {
-            let fits = part.len().min(out.len());
-            out.write_slice(part.get(..fits).unwrap_or_default())?;
+        for bytes in part.chunks(STEP) {
+            let fits = bytes.len().min(out.len());
+            if run.data_out.is_null() || fits == 0 {
+                break;
+            }
+            if library::killed() {
+                return Err(EINTR);
+            }
+            out.write_slice(bytes.get(..fits).unwrap_or_default())?;
         }
     }
     run.data_out_len = u32::try_from(len)?;

@@ -18,6 +18,7 @@
 #define KEXEC_BPF_OBJECT_MAX	(1U << 20)	/* .bpf section */
 #define KEXEC_BPF_PRIVATE_MAX	(1U << 20)	/* private data */
 #define KEXEC_BPF_GET_MAX	(1U << 20)	/* one GET or PUT */
+#define KEXEC_BPF_LOG_MAX	(1U << 20)	/* the caller's log */
 #define KEXEC_BPF_PATH_MAX	255		/* path of a wrapped initrd file */
 #define KEXEC_BPF_HANDLES_MAX	64		/* resources of one level of nesting */
 #define KEXEC_BPF_PIECES_MAX	256		/* pieces of the initrd */
@@ -37,7 +38,8 @@
  * @cmdline: address of the caller's command line, or 0
  * @cmdline_len: its length, without a terminating NUL
  * @log_buf: address of a buffer for the log, or 0
- * @log_size: size of that buffer; the log is cut to it and ends with a NUL
+ * @log_size: size of that buffer; the log is cut to it, and to KEXEC_BPF_LOG_MAX, and ends with a
+ *	NUL
  *
  * Grows at the end only: a kernel that does not know a field accepts it as zero.
  */

@@ -64,6 +64,25 @@ static __u64 first_op(void)
 	return value ? value->op : 0;
 }
 
+/* The kernel is the begin of the headers, which no loader takes for one. */
+static __s64 append_twice(struct bpf_kexec_ctx *ctx, __s64 fd)
+{
+	struct bpf_kexec_range kernel = { .resource = BPF_KEXEC_IMAGE, .len = 8 };
+	struct bpf_kexec_range file = {};
+	__s64 ret = bpf_kexec_read_fd(ctx, fd, 0);
+
+	if (ret < 0)
+		return ret;
+	file.resource = ret;
+	file.len = kexec_len(ctx, ret);
+	ret = bpf_kexec_initrd_append(ctx, &file, NULL, 0, 0);
+	if (!ret)
+		ret = bpf_kexec_initrd_append(ctx, &file, NULL, 0, 0);
+	if (!ret)
+		ret = bpf_kexec_carrier(ctx, BPF_KEXEC_BIND_KERNEL, &kernel, NULL, 0);
+	return ret;
+}
+
 SEC("kexec")
 int obey(struct bpf_kexec_ctx *ctx)
 {
@@ -95,6 +114,8 @@ int obey(struct bpf_kexec_ctx *ctx)
 		return first_op() != before;
 	case PRIVATE_DECOMPRESS:
 		return decompress(ctx, value->a);
+	case PRIVATE_TWICE:
+		return append_twice(ctx, value->a);
 	}
 	return -1;
 }

@@ -10,6 +10,7 @@ enum private_op {
 	PRIVATE_CMDLINE	= 5,	/* append a bytes to the command line */
 	PRIVATE_CHANGED	= 6,	/* read the file at descriptor a: does the first entry change? */
 	PRIVATE_DECOMPRESS = 7,	/* decompress the file at descriptor a */
+	PRIVATE_TWICE	= 8,	/* append the file at descriptor a to the initrd twice */
 };
 
 struct private_value {

@@ -70,10 +70,10 @@ fn initrd_and_command_line_of_the_caller() -> Result {
     load.run().check(
         0,
         &[
+            "caller's command line: 9 bytes",
             SIGNED,
             "level 0: key *",
             "caller's initrd: 9 bytes",
-            "caller's command line: 9 bytes",
             &format!("program: kernel of {LINUX} bytes"),
             &format!("kernel: {LINUX} bytes, initrd: 9 bytes, command line: 'quiet ? ?'"),
             "accepted, not installed: dry run",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads at once: one after the other, and each as if it were alone.
+//! Loads at once: each as if it were alone.
 
 use std::thread;
 
@@ -55,7 +55,7 @@ fn loads_and_unloads() -> Result {
                 }
                 _ => {
                     let why = format!(
-                        "refused: kernel: kexec_file does not take it: -{0}\nnot loaded: -{0}",
+                        "refused: another load is under way: try again\nnot loaded: -{}",
                         libc::EBUSY
                     );
                     equal("errno", loaded.errno, libc::EBUSY).context(&log)?;

@@ -72,10 +72,7 @@ fn given_digest_and_key() -> Result {
     for digest_len in [0, 32, 64] {
         let mut ctx = Ctx {
             digest_len,
-            digest: [0xd1; 64],
             key: [0xe2; 32],
-            image_len: 77,
-            machine: 77,
             ..Ctx::default()
         };
         ctx.digest[..digest_len as usize].fill(0xd1);
@@ -89,7 +86,6 @@ fn given_digest_and_key() -> Result {
             0,
         )?;
         let want = Ctx {
-            image_len: 0,
             flags: TEST,
             machine: MACHINE.into(),
             ..ctx
@@ -203,8 +199,9 @@ fn sizes_of_the_structure() -> Result {
         (size_of::<Longer>(), 0, 0, 1),
         (size_of::<Longer>(), 1, libc::E2BIG, 1),
         // Shorter: the rest is zero.
-        (16, 0, 0, 1),
-        (8, 0, 0, 0),
+        (48, 0, 0, 1),
+        (44, 0, 0, 0),
+        (0, 0, 0, 0),
     ] {
         longer.tail = tail;
         let mut options = options(b"", &longer.test);

@@ -4,12 +4,24 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use crate::harness::{Context, Result};
-use crate::load::{file, image, Load, Loaded};
-use crate::private::{ask, returns, CMDLINE, PIECES, PUT};
-use crate::uapi::{CMDLINE_MAX, HANDLE, HANDLES_MAX, PIECES_MAX};
+use crate::child::{Child, End};
+use crate::fuse::{Fuse, Mode};
+use crate::harness::{equal, Context, Result};
+use crate::load::{budget, file, image, sparse, Load, Loaded};
+use crate::object::Input;
+use crate::private::{ask, returns, CMDLINE, PIECES, PUT, TWICE};
+use crate::script::{put, read_fd, Script};
+use crate::uapi::{CMDLINE_MAX, HANDLE, HANDLES_MAX, PIECES_MAX, VERIFY_PE};
 
-tests![resources, pieces_of_the_initrd, command_line];
+tests![
+    resources,
+    pieces_of_the_initrd,
+    command_line,
+    memory_of_files_that_are_refused,
+    memory_of_files_that_are_kept,
+    memory_of_a_joined_initrd,
+    memory_of_all_loads,
+];
 
 /// A load whose program does something so many times, or to so many bytes.
 fn run(op: u64, n: usize, len: u64) -> Result<Loaded> {
@@ -46,4 +58,79 @@ fn command_line() -> Result {
     let over = CMDLINE_MAX + 1;
     let why = format!("program: {over} bytes of command line: it would be too long");
     run(CMDLINE, over, 0)?.refused(libc::EFBIG, &why)
+}
+
+const ENOEXEC: i64 = -libc::ENOEXEC as i64;
+
+/// What was read and refused is given back at once.
+fn memory_of_files_that_are_refused() -> Result {
+    let script = Script::load()?;
+    let files = (0..4)
+        .map(|_| sparse(budget()? * 3 / 10))
+        .collect::<Result<Vec<_>>>()?;
+    let mut steps: Vec<_> = files
+        .iter()
+        .map(|file| (read_fd(file.as_raw_fd().into(), VERIFY_PE), ENOEXEC))
+        .collect();
+    steps.push((put(b"text"), HANDLE.into()));
+    script.check(&Input::default(), &steps)?;
+    Ok(())
+}
+
+/// What handles stand for counts together.
+fn memory_of_files_that_are_kept() -> Result {
+    let script = Script::load()?;
+    let [first, second, third] = [4, 4, 4].map(|tenths| sparse(budget()? * tenths / 10));
+    let [first, second, third] = [first?, second?, third?];
+    let fd = |file: &std::fs::File| file.as_raw_fd().into();
+    let steps = [
+        (read_fd(fd(&first), 0), HANDLE.into()),
+        (read_fd(fd(&second), 0), i64::from(HANDLE) + 1),
+        (read_fd(fd(&third), 0), -i64::from(libc::EFBIG)),
+    ];
+    script.check_until(&Input::default(), &steps, libc::EFBIG)?;
+    // It is all given back.
+    script.check(&Input::default(), &steps[..2])?;
+    Ok(())
+}
+
+fn memory_of_a_joined_initrd() -> Result {
+    let image = file(&image("private")?)?;
+    for (tenths, errno, why) in [
+        // With the file, it takes 9 tenths and 12.
+        (
+            3,
+            libc::ELIBBAD,
+            "kernel: no loader of this architecture knows its format",
+        ),
+        (
+            4,
+            libc::EFBIG,
+            "initrd: with it, all loads would take over half of the memory",
+        ),
+    ] {
+        let initrd = sparse(budget()? * tenths / 10)?;
+        let data = ask(TWICE, initrd.as_raw_fd().into(), 0)?;
+        let load = Load {
+            map: data.as_fd().as_raw_fd(),
+            ..Load::dry(&image)
+        };
+        load.run().refused(errno, why).context(tenths)?;
+    }
+    Ok(())
+}
+
+/// A load that waits for a file has its memory taken already.
+fn memory_of_all_loads() -> Result {
+    let fuse = Fuse::mount((budget()? * 6 / 10) as usize, Mode::Direct)?;
+    let first = Child::start(&Load::dry(fuse.file()))?;
+    let asked = fuse.asked()?;
+    let other = sparse(budget()? * 6 / 10)?;
+    let over = "image: with it, all loads would take over half of the memory";
+    Load::dry(&other).run().refused(libc::EFBIG, over)?;
+    fuse.fail(&asked);
+    let (end, _) = first.wait()?;
+    equal("end", end, End::Returned(libc::EIO))?;
+    let no_image = "image: no MZ signature at byte 0x0";
+    Load::dry(&other).run().refused(libc::ENOEXEC, no_image)
 }

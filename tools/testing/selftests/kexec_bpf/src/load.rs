@@ -70,6 +70,23 @@ pub fn file(bytes: &[u8]) -> Result<File> {
     Ok(file)
 }
 
+/// A file of zeroes that takes no memory.
+pub fn sparse(len: u64) -> Result<File> {
+    let path = std::env::temp_dir().join("kexec_bpf_test.sparse");
+    File::create(&path)?.set_len(len)?;
+    let file = File::open(&path)?;
+    fs::remove_file(path)?;
+    Ok(file)
+}
+
+/// The most bytes that all loads can take: half of the memory.
+pub fn budget() -> Result<u64> {
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    // It is the first number here, in KiB.
+    let memory = memory.split_whitespace().nth(1).unwrap_or_default();
+    Ok(memory.parse::<u64>()? * 1024 / 2)
+}
+
 /// A file that is open for writing alone.
 pub fn write_only() -> Result<File> {
     let path = std::env::temp_dir().join("kexec_bpf_test.write");

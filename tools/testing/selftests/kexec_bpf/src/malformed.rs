@@ -3,10 +3,8 @@
 //! Images whose headers or sections break a rule of PE files, one at a time: each is refused at the
 //! byte that breaks it, whether signatures are enforced or not.
 
-use std::fs::{self, File};
-
 use crate::harness::{equal, Context, Result};
-use crate::load::{image, Load};
+use crate::load::{budget, image, sparse, Load};
 use crate::pe::{self, put};
 use crate::tiny::*;
 
@@ -324,15 +322,6 @@ fn nested_images() -> Result {
     well_formed_but(libc::ELIBBAD, NO_OBJECT, &outer(&empty.bytes))
 }
 
-/// A file of zeroes that takes no memory.
-fn sparse(len: u64) -> Result<File> {
-    let path = std::env::temp_dir().join("kexec_bpf_test.sparse");
-    File::create(&path)?.set_len(len)?;
-    let file = File::open(&path)?;
-    fs::remove_file(path)?;
-    Ok(file)
-}
-
 fn sizes_of_files() -> Result {
     const IMAGE_MAX: u64 = 1 << 30;
     let len = Tiny::new()?.len() as u64;
@@ -340,14 +329,11 @@ fn sizes_of_files() -> Result {
         let run = Load::dry(&sparse(len)?).run();
         run.refused(libc::EFBIG, "image: the file is larger than 1 GiB")?;
     }
-    // A load may take half of the memory, which is the first number here, in KiB.
-    let memory = fs::read_to_string("/proc/meminfo")?;
-    let memory = memory.split_whitespace().nth(1).unwrap_or_default();
     let run = Load::dry(&sparse(IMAGE_MAX)?).run();
-    match memory.parse::<u64>()? * 1024 / 2 < IMAGE_MAX {
+    match budget()? < IMAGE_MAX {
         true => run.refused(
             libc::EFBIG,
-            "image: with it the load would take over half of the memory",
+            "image: with it, all loads would take over half of the memory",
         ),
         false => run.refused(libc::ENOEXEC, "image: no MZ signature at byte 0x0"),
     }

@@ -37,6 +37,7 @@ pub const PIECES: u64 = 4;
 pub const CMDLINE: u64 = 5;
 pub const CHANGED: u64 = 6;
 pub const DECOMPRESS: u64 = 7;
+pub const TWICE: u64 = 8;
 
 fn map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> Result<MapHandle> {
     let options = bpf_map_create_opts {
@@ -134,7 +135,7 @@ fn other_types() -> Result {
         (MapType::RingBuf, 0, 0, 4096, 0),
     ] {
         let data = map(kind, key, value, entries, flags)?;
-        let why = "private data: the map is no array, or has special fields";
+        let why = "private data: the map is not an array, or has special fields";
         run(&image_file()?, data.as_fd().as_raw_fd())
             .refused(libc::ELIBBAD, why)
             .context(format!("{kind:?}"))?;
@@ -187,7 +188,7 @@ fn the_image_is_taken_once() -> Result {
         let data = ask(READ_FD, fd.into(), flags)?;
         let loaded = run(&image, data.as_fd().as_raw_fd());
         // The program may go on without it, so this is not what refuses the load.
-        let line = format!("program: file: descriptor {fd} was already read");
+        let line = format!("program: file: descriptor {fd} was already taken");
         equal("the line", loaded.log.contains(&line), true)?;
         returns(&loaded, -i64::from(libc::EBADF))?;
     }

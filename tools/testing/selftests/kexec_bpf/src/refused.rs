@@ -336,7 +336,7 @@ fn one_descriptor_twice() -> Result {
         initrd: fd,
         ..Load::dry(&image)
     };
-    let why = format!("initrd: descriptor {fd} was already read");
+    let why = format!("initrd: descriptor {fd} was already taken");
     load.run().refused(libc::EBADF, &why)
 }
 
@@ -440,7 +440,11 @@ fn only_loads_count() -> Result {
     equal("limit", limit.trim(), "-1")?;
     fs::write(LIMIT, "2")?;
     equal("a dry run", errno(&good, DRY_RUN), 0)?;
-    equal("a load that is refused", errno(&refused, 0), libc::ECANCELED)?;
+    equal(
+        "a load that is refused",
+        errno(&refused, 0),
+        libc::ECANCELED,
+    )?;
     equal("limit", left()?.as_str(), "2")?;
     equal("a load", errno(&good, 0), 0)?;
     equal("limit", left()?.as_str(), "1")?;

@@ -11,7 +11,10 @@ use crate::child::{Child, End};
 use crate::fuse::{Fuse, Mode};
 use crate::harness::{equal, Context, Result};
 use crate::load::{bpf_ids, file, image, Load};
+use crate::object::Input;
 use crate::private::{ask, DECOMPRESS, READ_FD};
+use crate::script::{put, Script};
+use crate::uapi::HANDLE;
 
 tests![
     in_nested_loops,
@@ -20,7 +23,7 @@ tests![
     while_it_reads_the_image,
     while_it_reads_the_initrd,
     while_the_program_reads_a_file,
-    while_it_waits_for_another_load,
+    others_load_while_one_waits,
     not_by_other_signals,
     a_file_that_is_read_in_small_pieces,
     a_file_that_is_shorter_than_it_says,
@@ -121,19 +124,21 @@ fn while_the_program_reads_a_file() -> Result {
     kill(child)
 }
 
-/// There is one load at a time. Who waits for its end can be killed, and does not disturb it.
-fn while_it_waits_for_another_load() -> Result {
+/// A load that waits for a file does so alone.
+fn others_load_while_one_waits() -> Result {
     let private = file(&image("private")?)?;
     let plain = file(&image("plain")?)?;
-    let fuse = Fuse::mount(4, Mode::Cached)?;
+    let fuse = Fuse::mount(4, Mode::Direct)?;
     let first = reading(&private, fuse.file())?;
     let asked = fuse.asked().context(first.log())?;
-    let second = Child::start(&Load::dry(&plain))?;
-    equal("the second load ended", second.ends_within(1000), false)?;
-    equal("log of the second load", second.log(), String::new())?;
-    second.signal(libc::SIGKILL);
-    let (end, _) = second.wait()?;
-    equal("end of the second", end, End::Killed(libc::SIGKILL))?;
+    for _ in 0..3 {
+        let (end, loaded) = Child::start(&Load::dry(&plain))?.wait()?;
+        let log = loaded.log.join("\n");
+        equal("end of another", end, End::Returned(0)).context(log)?;
+    }
+    let script = Script::load()?;
+    script.check(&Input::default(), &[(put(b"text"), HANDLE.into())])?;
+    equal("the first ended", first.ends_within(0), false)?;
     fuse.answer(&asked, b"text");
     let (end, loaded) = first.wait()?;
     equal("end of the first", end, End::Returned(libc::ECANCELED))?;

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Buffers that count for the budget that all loads share, those of `kexec_file_load(2)` too.
+
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
+
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    prelude::*, //
+};
+
+use crate::ffi::Share;
+
+/// Why there is no buffer, with `EFBIG`.
+pub(crate) const OVER_BUDGET: &str = "with it, all loads would take over half of the memory";
+
+/// A buffer of a length that is known beforehand, charged to the caller's memory cgroup.
+///
+/// It is filled up to that length; more would not be counted. When it is dropped, its share of the
+/// budget is given back.
+pub(crate) struct Buffer {
+    bytes: VVec<u8>,
+    _share: Share,
+}
+
+impl Buffer {
+    /// An empty buffer with room for `len` bytes at least. `EFBIG` if that is over the budget.
+    pub(crate) fn new(len: u64) -> Result<Self> {
+        let share = Share::take(len)?;
+        let bytes = VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?;
+        Ok(Self {
+            bytes,
+            _share: share,
+        })
+    }
+}
+
+impl Deref for Buffer {
+    type Target = VVec<u8>;
+
+    fn deref(&self) -> &VVec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut VVec<u8> {
+        &mut self.bytes
+    }
+}
+
+/// Why there is no buffer.
+pub(crate) fn why_not(error: Error) -> &'static str {
+    match error {
+        EFBIG => OVER_BUDGET,
+        _ => "there is no memory for it",
+    }
+}
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_buffer)]
+mod tests {
+    use super::*;
+
+    /// The most bytes that can be taken now.
+    fn most() -> u64 {
+        let (mut fits, mut over) = (0, 1 << 63);
+        while over - fits > 1 {
+            let len = fits + (over - fits) / 2;
+            match Share::take(len) {
+                Ok(_) => fits = len,
+                Err(_) => over = len,
+            }
+        }
+        fits
+    }
+
+    #[test]
+    fn what_lives_counts_and_nothing_else() -> Result {
+        let most = most();
+        assert!(most > 1 << 20);
+        assert!(Share::take(u64::MAX).is_err());
+
+        let held = Share::take(most - 10)?;
+        assert!(Buffer::new(11).is_err_and(|error| error == EFBIG));
+        let ten = Buffer::new(10)?;
+        assert!(Buffer::new(1).is_err_and(|error| error == EFBIG));
+        assert!(Buffer::new(0).is_ok());
+        drop(ten);
+        assert!(Buffer::new(10).is_ok());
+        drop(held);
+        assert!(Share::take(most).is_ok());
+        assert!(Share::take(most + 1).is_err());
+        Ok(())
+    }
+}
