@@ -9,6 +9,7 @@ mod fuse;
 #[macro_use]
 mod harness;
 mod cases;
+mod der;
 mod load;
 mod object;
 mod pe;
@@ -62,6 +63,7 @@ lockdown, and trusts the key \"platform\".";
 
 /// The tests in their order. What lasts until the machine ends is last.
 const TESTS: &[&[harness::Test]] = &[
+    der::TESTS,
     context::TESTS,
     carrier::TESTS,
     decompress::TESTS,

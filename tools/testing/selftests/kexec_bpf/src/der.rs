@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! DER, and BER, as a tree that can be changed. It encodes what it parsed byte for byte, lengths
+//! that are longer than they need be included, and it can be made to encode what is malformed.
+
+use crate::harness::{equal, Context, Result};
+
+tests![lengths, unchanged, not_parsed, changed, malformed];
+
+const CONSTRUCTED: u8 = 0x20;
+/// The number of a tag whose number follows in further bytes. None of the formats here has one.
+const HIGH_NUMBER: u8 = 0x1f;
+const LONG: u8 = 0x80;
+const INDEFINITE: u8 = 0x80;
+const END_OF_CONTENTS: [u8; 2] = [0, 0];
+/// More levels than a PKCS #7 message has. What is deeper is kept as bytes.
+const DEPTH_MAX: usize = 64;
+
+/// Tags: class, form, and number.
+pub const INTEGER: u8 = 0x02;
+pub const OCTET_STRING: u8 = 0x04;
+pub const SEQUENCE: u8 = 0x30;
+
+/// The constructed, context-specific tag `[number]`.
+pub const fn context(number: u8) -> u8 {
+    0xa0 | number
+}
+
+/// An element: tag, length, contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// The tag, with class and form.
+    pub tag: u8,
+    pub length: Length,
+    pub contents: Contents,
+}
+
+/// How the length is encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// As short as can be, as DER wants it.
+    Shortest,
+    /// In the long form with that number of bytes, 1 to 126; the number's upper ones are cut off.
+    Long(u8),
+    /// Not at all: two zeroes end the contents.
+    Indefinite,
+    /// As these bytes, whatever the length is.
+    Bytes(Vec<u8>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Of a primitive element, or of a constructed one that is malformed.
+    Bytes(Vec<u8>),
+    Elements(Vec<Element>),
+}
+
+impl Element {
+    /// A primitive element.
+    pub fn primitive(tag: u8, bytes: &[u8]) -> Self {
+        Self {
+            tag,
+            length: Length::Shortest,
+            contents: Contents::Bytes(bytes.to_vec()),
+        }
+    }
+
+    /// A constructed element.
+    pub fn constructed(tag: u8, elements: Vec<Self>) -> Self {
+        Self {
+            tag,
+            length: Length::Shortest,
+            contents: Contents::Elements(elements),
+        }
+    }
+
+    /// The element that these bytes begin with, and the bytes behind it. `None` if its tag or
+    /// length is malformed, or reaches beyond the bytes; an element inside for which this holds
+    /// makes that the contents of its parent are kept as bytes.
+    pub fn parse(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        parse(bytes, 0)
+    }
+
+    /// The bytes of the element.
+    pub fn encode(&self) -> Vec<u8> {
+        let contents = match &self.contents {
+            Contents::Bytes(bytes) => bytes.clone(),
+            Contents::Elements(elements) => elements.iter().flat_map(Self::encode).collect(),
+        };
+        let mut bytes = vec![self.tag];
+        let len = contents.len().to_be_bytes();
+        let significant = &len[len.iter().take_while(|&&byte| byte == 0).count()..];
+        match &self.length {
+            Length::Shortest if contents.len() < LONG.into() => bytes.push(contents.len() as u8),
+            Length::Shortest => {
+                bytes.push(LONG | significant.len() as u8);
+                bytes.extend(significant);
+            }
+            Length::Long(count) => {
+                let count = usize::from(*count);
+                bytes.push(LONG | count as u8);
+                bytes.resize(2 + count.saturating_sub(len.len()), 0);
+                bytes.extend(&len[len.len().saturating_sub(count)..]);
+            }
+            Length::Indefinite => bytes.push(INDEFINITE),
+            Length::Bytes(length) => bytes.extend(length),
+        }
+        bytes.extend(contents);
+        if self.length == Length::Indefinite {
+            bytes.extend(END_OF_CONTENTS);
+        }
+        bytes
+    }
+
+    /// The elements inside; none if there are just bytes.
+    pub fn elements(&self) -> &[Self] {
+        match &self.contents {
+            Contents::Elements(elements) => elements,
+            Contents::Bytes(_) => &[],
+        }
+    }
+
+    /// The elements inside, to be changed. `None` if there are just bytes.
+    pub fn elements_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match &mut self.contents {
+            Contents::Elements(elements) => Some(elements),
+            Contents::Bytes(_) => None,
+        }
+    }
+
+    /// The bytes of the contents; `None` if these are elements.
+    pub fn bytes_mut(&mut self) -> Option<&mut Vec<u8>> {
+        match &mut self.contents {
+            Contents::Bytes(bytes) => Some(bytes),
+            Contents::Elements(_) => None,
+        }
+    }
+
+    /// The element at this path: an index for each level.
+    pub fn at(&self, path: &[usize]) -> Option<&Self> {
+        path.iter()
+            .try_fold(self, |element, &index| element.elements().get(index))
+    }
+
+    /// The element at this path, to be changed.
+    pub fn at_mut(&mut self, path: &[usize]) -> Option<&mut Self> {
+        path.iter().try_fold(self, |element, &index| {
+            element.elements_mut()?.get_mut(index)
+        })
+    }
+
+    /// The paths of all elements, the element itself first, parents before what is inside.
+    pub fn paths(&self) -> Vec<Vec<usize>> {
+        let mut paths = vec![vec![]];
+        for (index, element) in self.elements().iter().enumerate() {
+            let inside = element.paths().into_iter();
+            paths.extend(inside.map(|path| [vec![index], path].concat()));
+        }
+        paths
+    }
+}
+
+fn parse(bytes: &[u8], depth: usize) -> Option<(Element, &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    if tag & HIGH_NUMBER == HIGH_NUMBER {
+        return None;
+    }
+    let (&first, rest) = rest.split_first()?;
+    if first == INDEFINITE {
+        return indefinite(tag, rest, depth);
+    }
+    let (length, len, rest) = match first.checked_sub(LONG) {
+        None => (Length::Shortest, first.into(), rest),
+        Some(count) => {
+            let (number, rest) = rest.split_at_checked(count.into())?;
+            let len = number.iter().try_fold(0usize, |len, &byte| {
+                Some(len.checked_mul(256)? + usize::from(byte))
+            })?;
+            let is_shortest = len >= LONG.into() && number[0] != 0;
+            let length = match is_shortest {
+                true => Length::Shortest,
+                false => Length::Long(count),
+            };
+            (length, len, rest)
+        }
+    };
+    let (inside, rest) = rest.split_at_checked(len)?;
+    let elements = match tag & CONSTRUCTED {
+        0 => None,
+        _ => all(inside, depth + 1),
+    };
+    let contents = elements.map_or_else(|| Contents::Bytes(inside.to_vec()), Contents::Elements);
+    let element = Element {
+        tag,
+        length,
+        contents,
+    };
+    Some((element, rest))
+}
+
+/// The elements that these bytes are made of.
+fn all(mut bytes: &[u8], depth: usize) -> Option<Vec<Element>> {
+    let mut elements = vec![];
+    while !bytes.is_empty() {
+        if depth > DEPTH_MAX {
+            return None;
+        }
+        let (element, rest) = parse(bytes, depth)?;
+        elements.push(element);
+        bytes = rest;
+    }
+    Some(elements)
+}
+
+/// An element of indefinite length, of which these are the contents and what follows.
+fn indefinite(tag: u8, mut bytes: &[u8], depth: usize) -> Option<(Element, &[u8])> {
+    if tag & CONSTRUCTED == 0 || depth >= DEPTH_MAX {
+        return None;
+    }
+    let mut elements = vec![];
+    loop {
+        if let Some(rest) = bytes.strip_prefix(&END_OF_CONTENTS) {
+            let element = Element {
+                tag,
+                length: Length::Indefinite,
+                contents: Contents::Elements(elements),
+            };
+            return Some((element, rest));
+        }
+        let (element, rest) = parse(bytes, depth + 1)?;
+        elements.push(element);
+        bytes = rest;
+    }
+}
+
+/// Fails unless the element is parsed from these bytes and encoded to them.
+fn round_trip(bytes: &[u8], element: &Element) -> Result {
+    let parsed = Element::parse(bytes).ok_or("it is not parsed")?;
+    equal("parsed", parsed, (element.clone(), &[][..]))?;
+    equal("encoded", element.encode(), bytes.to_vec())
+}
+
+fn lengths() -> Result {
+    for (len, header) in [
+        (0, &[4, 0][..]),
+        (1, &[4, 1]),
+        (127, &[4, 127]),
+        (128, &[4, 0x81, 128]),
+        (255, &[4, 0x81, 255]),
+        (256, &[4, 0x82, 1, 0]),
+        (0xffff, &[4, 0x82, 0xff, 0xff]),
+        (0x10000, &[4, 0x83, 1, 0, 0]),
+    ] {
+        let contents = vec![7; len];
+        let bytes = [header, &contents].concat();
+        round_trip(&bytes, &Element::primitive(OCTET_STRING, &contents)).context(len)?;
+    }
+    Ok(())
+}
+
+fn unchanged() -> Result {
+    let integer = Element::primitive(INTEGER, &[1]);
+    let mut element = Element::constructed(SEQUENCE, vec![integer.clone(), integer]);
+    round_trip(&[0x30, 6, 2, 1, 1, 2, 1, 1], &element)?;
+    element.length = Length::Long(1);
+    round_trip(&[0x30, 0x81, 6, 2, 1, 1, 2, 1, 1], &element)?;
+    element.length = Length::Long(10);
+    let header = [0x30, 0x8a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6];
+    round_trip(&[&header[..], &[2, 1, 1, 2, 1, 1]].concat(), &element)?;
+    element.length = Length::Indefinite;
+    round_trip(&[0x30, 0x80, 2, 1, 1, 2, 1, 1, 0, 0], &element)?;
+    let outer = Element {
+        length: Length::Indefinite,
+        ..Element::constructed(context(0), vec![element.clone(), element])
+    };
+    let inner = [0x30, 0x80, 2, 1, 1, 2, 1, 1, 0, 0];
+    round_trip(
+        &[&[0xa0, 0x80], &inner[..], &inner, &[0, 0]].concat(),
+        &outer,
+    )?;
+    let (_, rest) = Element::parse(&[4, 1, 2, 3]).ok_or("it is not parsed")?;
+    equal("what follows", rest, &[3])
+}
+
+fn not_parsed() -> Result {
+    let endless = [0x30, 0x80].repeat(100_000);
+    for bytes in [
+        &[][..],
+        &[4],
+        &[4, 1],
+        &[4, 0x81],
+        &[4, 0x82, 0],
+        &[4, 0x80, 0, 0],
+        &[4, 0x89, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[0x30, 0x80, 2, 1, 1],
+        &[0x30, 0x80, 2, 1, 1, 0],
+        &[0x1f, 1, 0],
+        &endless,
+    ] {
+        let start = &bytes[..bytes.len().min(16)];
+        equal(format!("{start:02x?}"), Element::parse(bytes), None)?;
+    }
+    // Malformed inside, or deeper than anything is.
+    let deep = (0..100).fold(vec![], |inside, _| {
+        Element::primitive(SEQUENCE, &inside).encode()
+    });
+    for bytes in [&[0x30, 3, 2, 2, 1][..], &[0x30, 1, 0], &deep] {
+        let (element, _) = Element::parse(bytes).ok_or("it is not parsed")?;
+        equal("encoded", element.encode(), bytes.to_vec())?;
+    }
+    Ok(())
+}
+
+fn changed() -> Result {
+    let bytes = [0x30, 8, 2, 1, 1, 0x31, 3, 4, 1, 5];
+    let (mut element, _) = Element::parse(&bytes).ok_or("it is not parsed")?;
+    let paths = vec![vec![], vec![0], vec![1], vec![1, 0]];
+    equal("paths", element.paths(), paths)?;
+    equal("no such element", element.at(&[1, 1]), None)?;
+    let string = element.at_mut(&[1, 0]).and_then(Element::bytes_mut);
+    string.ok_or("there is no string")?.resize(200, 5);
+    let header = [0x30, 0x81, 206 + 3, 2, 1, 1, 0x31, 0x81, 203, 4, 0x81, 200];
+    let encoded = [&header[..], &[5; 200]].concat();
+    equal("encoded", element.encode(), encoded)
+}
+
+fn malformed() -> Result {
+    let mut element = Element::primitive(OCTET_STRING, &[1, 2]);
+    for (length, header) in [
+        (Length::Bytes(vec![]), &[4][..]),
+        (
+            Length::Bytes(vec![0x84, 0xff, 0xff]),
+            &[4, 0x84, 0xff, 0xff],
+        ),
+        (Length::Long(2), &[4, 0x82, 0, 2]),
+    ] {
+        element.length = length;
+        equal("encoded", element.encode(), [header, &[1, 2]].concat())?;
+    }
+    element.length = Length::Indefinite;
+    equal("encoded", element.encode(), vec![4, 0x80, 1, 2, 0, 0])
+}
