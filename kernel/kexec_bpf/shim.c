@@ -19,7 +19,6 @@
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
-#include <keys/system_keyring.h>
 #include "../kexec_internal.h"
 
 /* The program type. */
@@ -239,9 +238,7 @@ int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *dig
 	if (err == -ENOKEY && IS_ENABLED(CONFIG_INTEGRITY_PLATFORM_KEYRING))
 		err = verify_pefile_signature_digest(image, len, VERIFY_USE_PLATFORM_KEYRING,
 						     VERIFYING_KEXEC_PE_SIGNATURE, digest);
-	if (err)
-		return err;
-	return is_binary_blacklisted(digest->digest, digest->len) ? -EKEYREVOKED : 0;
+	return err;
 }
 
 /* Whether an image needs a signature of its own. */

@@ -20,6 +20,7 @@ const DEPTH_MAX: usize = 64;
 pub const INTEGER: u8 = 0x02;
 pub const OCTET_STRING: u8 = 0x04;
 pub const SEQUENCE: u8 = 0x30;
+pub const SET: u8 = 0x31;
 
 /// The constructed, context-specific tag `[number]`.
 pub const fn context(number: u8) -> u8 {

@@ -11,6 +11,7 @@ mod harness;
 mod cases;
 mod der;
 mod load;
+mod message;
 mod object;
 mod pe;
 mod script;
@@ -47,6 +48,7 @@ mod private;
 mod provenance;
 mod record;
 mod refused;
+mod revoked;
 mod signals;
 mod verifier;
 mod zboot;
@@ -94,6 +96,7 @@ const TESTS: &[&[harness::Test]] = &[
     memory::TESTS,
     out_of_memory::TESTS,
     policy::TESTS,
+    revoked::TESTS,
     refused::TESTS,
     kernel_log::TESTS,
 ];

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 
 use crate::harness::{equal, Context, Result};
 use crate::load::{enforced, file, image, secure_boot, stored, Load};
+use crate::message::{naming, with_signature_changed, Message};
 use crate::object::Input;
 use crate::pe::{certificate, certificates, sections, with_certificates};
 use crate::script::{read_fd, Script};
@@ -82,14 +83,17 @@ impl Row {
 
 /// All but a few of the images are alike, but for their signatures.
 #[rustfmt::skip]
-const ROWS: [Row; 25] = [
+const ROWS: [Row; 32] = [
     Row::new("none", || policy("none")),
     Row::new("by a key of the builtin keyring", || policy("builtin")),
     Row::new("by a key that one of the builtin keyring certifies", || policy("chain"))
         .by("kexec_bpf test key, secondary"),
     Row::new("by a key of the secondary keyring", || policy("secondary"))
         .by("kexec_bpf test key, secondary")
-        .after(UNKNOWN, trust_secondary),
+        .after(UNKNOWN, || trust("secondary")),
+    Row::new("by a key of a keyring, without its certificate", || without_certificates("withdrawn"))
+        .by("")
+        .after(UNKNOWN, || trust("withdrawn")),
     Row::new("by a key of the platform keyring", || policy("platform")).by(PLATFORM),
     Row::new("by a key that no keyring knows", || policy("untrusted")),
     Row::new("by a trusted key, with SHA-1", || policy("sha1")).digits(40),
@@ -100,17 +104,23 @@ const ROWS: [Row; 25] = [
     Row::new("by a trusted key, of another image", of_another_image),
     Row::new("by a trusted key, then another by an unknown key", || policy("first")),
     Row::new("by an unknown key, then another by a trusted key", || policy("second")),
-    Row::new("by a trusted key, before its certificate expired", || policy("in-time")),
-    Row::new("by a trusted key, after its certificate expired", || policy("expired")),
+    Row::new("by a trusted key, twice in one message", twice),
     Row::new("by a trusted key, certified for another usage", || policy("usage")),
     Row::new("by a trusted key, over nothing", || message("empty")),
     Row::new("by a trusted key, over what is not Authenticode", || message("data")),
     Row::new("by a trusted key, over malformed Authenticode", || message("other")),
     Row::new("malformed", || Ok(with_certificates(&policy("none")?, &certificate(b"text")))),
     Row::new("by a key on the revocation list", || policy("revoked")),
+    Row::new("the same, without its certificate", || without_certificates("revoked")),
+    Row::new("the same, with its certificate changed", || with_subjects_changed("revoked")),
+    Row::new("by a key on the list that no keyring has", || policy("leaked")),
+    Row::new("the same, and more signers in the message", signers_added),
     Row::new("by a key that one on the revocation list certifies", || policy("of-revoked")),
     Row::new("by a key whose certificate is on the blacklist", || policy("withdrawn"))
         .after(Loads, || blacklist("withdrawn")),
+    Row::new("the same, without the certificate", || without_certificates("withdrawn")),
+    Row::new("the same, with the certificate changed", || with_subjects_changed("withdrawn")),
+    Row::new("by a key that such a key certifies", || policy("of-withdrawn")),
     Row::new("by a trusted key, of an image on the blacklist", || policy("builtin"))
         .after(Loads, || blacklist("image")),
 ];
@@ -140,21 +150,79 @@ fn message(name: &str) -> Result<Vec<u8>> {
     Ok(with_certificates(&policy("none")?, &certificate(&message)))
 }
 
-fn trust_secondary() -> Result {
-    let certificate = stored("policy/secondary.der")?;
+/// The image without the certificates of its signature.
+pub fn without_certificates(name: &str) -> Result<Vec<u8>> {
+    let image = policy(name)?;
+    Ok(Message::of(&image)?
+        .without_certificates()?
+        .into_image(&image))
+}
+
+fn with_subjects_changed(name: &str) -> Result<Vec<u8>> {
+    let image = policy(name)?;
+    Ok(Message::of(&image)?
+        .with_subjects_changed()?
+        .into_image(&image))
+}
+
+fn twice() -> Result<Vec<u8>> {
+    let image = policy("builtin")?;
+    let mut message = Message::of(&image)?;
+    let signer = message.signer()?;
+    Ok(message.with_signer(signer)?.into_image(&image))
+}
+
+/// By the leaked key twice, and once more by it, but wrong.
+fn signers_added() -> Result<Vec<u8>> {
+    let image = policy("leaked")?;
+    let mut message = Message::of(&image)?;
+    let signer = message.signer()?;
+    let wrong = with_signature_changed(naming(signer.clone(), message.key_id()?)?)?;
+    let message = message.with_signer(signer)?.with_signer(wrong)?;
+    Ok(message.into_image(&image))
+}
+
+/// The kernel's keys, one a line.
+fn keys() -> Result<String> {
+    Ok(fs::read_to_string("/proc/keys")?)
+}
+
+/// Sees to it that the key of this name is in the secondary keyring, or has been before it was
+/// blacklisted.
+pub fn trust(name: &str) -> Result {
+    if keys()?.contains(&format!("kexec_bpf test key, {name}:")) {
+        return Ok(());
+    }
+    let certificate = stored(&format!("policy/{name}.der"))?;
     add_key(".secondary_trusted_keys", "asymmetric", "", &certificate)
 }
 
-/// Adds an entry to the blacklist, with the signature that it needs.
-fn blacklist(name: &str) -> Result {
-    let entry = String::from_utf8(stored(&format!("policy/{name}.entry"))?)?;
+/// Sees to it that this entry is on the blacklist. It needs a signature.
+pub fn blacklist(name: &str) -> Result {
+    let entry = entry(name)?;
+    if keys()?.contains(&entry) {
+        return Ok(());
+    }
     let signature = stored(&format!("policy/{name}.entry.p7"))?;
     add_key(".blacklist", "blacklist", &entry, &signature)
 }
 
+/// The description of an entry of the blacklist.
+pub fn entry(name: &str) -> Result<String> {
+    Ok(String::from_utf8(stored(&format!("policy/{name}.entry"))?)?)
+}
+
 /// Adds a key to one of the kernel's keyrings.
 pub fn add_key(keyring: &str, kind: &str, description: &str, payload: &[u8]) -> Result {
-    let keys = fs::read_to_string("/proc/keys")?;
+    match try_add_key(keyring, kind, description, payload)? {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)).context(keyring),
+    }
+}
+
+/// The same, but returns the errno, or 0.
+pub fn try_add_key(keyring: &str, kind: &str, description: &str, payload: &[u8]) -> Result<i32> {
+    let keys = keys()?;
     let line = keys
         .lines()
         .find(|line| line.contains(&format!(" {keyring}: ")));
@@ -173,8 +241,8 @@ pub fn add_key(keyring: &str, kind: &str, description: &str, payload: &[u8]) -> 
         )
     };
     match key {
-        0.. => Ok(()),
-        _ => Err(io::Error::last_os_error()).context(keyring),
+        0.. => Ok(0),
+        _ => Ok(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
     }
 }
 
@@ -222,6 +290,11 @@ fn each_row() -> Result {
         check(&image, row, verdict).context(signature)?;
     }
     Ok(())
+}
+
+/// Fails unless the signature of this image is malformed.
+pub fn malformed(image: &[u8]) -> Result {
+    check(image, &ROWS[1], MALFORMED)
 }
 
 /// Whether the verdict is this one: of a load, and of reading a file that has to be signed.

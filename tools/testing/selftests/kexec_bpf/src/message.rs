@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! PKCS #7 messages, to be changed: no signature covers which certificates and signers they have.
+
+use crate::der::{context, Element, INTEGER, OCTET_STRING, SEQUENCE, SET};
+use crate::harness::Result;
+use crate::pe::{certificate, certificates, with_certificates};
+
+/// In `WIN_CERTIFICATE`, the length of what is before the message.
+const HEADER_LEN: usize = 8;
+
+/// Where things are in a certificate: of its first part, with a version, the fields.
+const SERIAL: [usize; 2] = [0, 1];
+const ISSUER: [usize; 2] = [0, 3];
+const SUBJECT: [usize; 2] = [0, 5];
+/// Of a subject, the last attribute's value.
+const VALUE: [usize; 2] = [0, 1];
+
+/// In a SignerInfo, who it names.
+const NAMES: usize = 1;
+
+/// A message: ContentInfo of RFC 2315 with SignedData in it.
+#[derive(Clone)]
+pub struct Message(pub Element);
+
+impl Message {
+    /// The message that these bytes begin with.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let (element, _) = Element::parse(bytes).ok_or("this is not a message")?;
+        Ok(Self(element))
+    }
+
+    /// The message of a signed image.
+    pub fn of(image: &[u8]) -> Result<Self> {
+        let (at, len) = certificates(image);
+        let table = image.get(at + HEADER_LEN..at + len);
+        Self::parse(table.ok_or("the image has no message")?)
+    }
+
+    /// The image with this message instead of its own.
+    pub fn into_image(self, image: &[u8]) -> Vec<u8> {
+        with_certificates(image, &certificate(&self.0.encode()))
+    }
+
+    /// The fields of SignedData.
+    fn fields(&mut self) -> Result<&mut Vec<Element>> {
+        let fields = self.0.at_mut(&[1, 0]).and_then(Element::elements_mut);
+        Ok(fields.ok_or("the message has no SignedData")?)
+    }
+
+    /// The certificates.
+    pub fn certificates(&mut self) -> Result<&mut Vec<Element>> {
+        let mut fields = self.fields()?.iter_mut();
+        let field = fields.find(|field| field.tag == context(0));
+        let elements = field.and_then(Element::elements_mut);
+        Ok(elements.ok_or("the message has no certificates")?)
+    }
+
+    /// The SignerInfos.
+    pub fn signers(&mut self) -> Result<&mut Vec<Element>> {
+        let last = self.fields()?.last_mut();
+        let signers = last.filter(|field| field.tag == SET);
+        let elements = signers.and_then(Element::elements_mut);
+        Ok(elements.ok_or("the message has no SignerInfos")?)
+    }
+
+    /// Takes the certificates out.
+    pub fn without_certificates(mut self) -> Result<Self> {
+        self.fields()?.retain(|field| field.tag != context(0));
+        Ok(self)
+    }
+
+    /// Changes the case of the last letter of each certificate's subject: key, issuer, serial
+    /// number and key IDs stay what they are.
+    pub fn with_subjects_changed(mut self) -> Result<Self> {
+        for certificate in self.certificates()? {
+            let attributes = certificate.at_mut(&SUBJECT).and_then(Element::elements_mut);
+            let attribute = attributes.and_then(|attributes| attributes.last_mut());
+            let value = attribute.and_then(|attribute| attribute.at_mut(&VALUE));
+            let text = value.and_then(Element::bytes_mut);
+            let letter = text.and_then(|text| text.last_mut());
+            *letter.ok_or("a certificate has no subject")? ^= 0x20;
+        }
+        Ok(self)
+    }
+
+    /// Adds this SignerInfo.
+    pub fn with_signer(mut self, signer: Element) -> Result<Self> {
+        self.signers()?.push(signer);
+        Ok(self)
+    }
+
+    /// The same, before the others.
+    pub fn with_first_signer(mut self, signer: Element) -> Result<Self> {
+        self.signers()?.insert(0, signer);
+        Ok(self)
+    }
+
+    /// Adds the SignerInfos of another message, and its certificates.
+    pub fn with_all_of(mut self, mut other: Self) -> Result<Self> {
+        self.certificates()?.append(other.certificates()?);
+        self.signers()?.append(other.signers()?);
+        Ok(self)
+    }
+
+    /// The first SignerInfo.
+    pub fn signer(&mut self) -> Result<Element> {
+        Ok(self.signers()?.first().ok_or("nobody signed")?.clone())
+    }
+
+    /// The issuer and the serial number of the first certificate.
+    pub fn issued(&mut self) -> Result<Element> {
+        let certificate = self.certificates()?.first();
+        let certificate = certificate.ok_or("there is no certificate")?;
+        let fields = [ISSUER, SERIAL]
+            .iter()
+            .map(|path| certificate.at(path).cloned());
+        let fields = fields.collect::<Option<_>>();
+        let fields = fields.ok_or("the certificate is malformed")?;
+        Ok(Element::constructed(SEQUENCE, fields))
+    }
+
+    /// What finds a key by the first certificate's subject key ID where an issuer and a serial
+    /// number are expected: the kernel joins the two, and compares them with either.
+    pub fn key_id(&mut self) -> Result<Element> {
+        const SUBJECT_KEY_ID: [u8; 5] = [6, 3, 0x55, 0x1d, 0x0e];
+        let certificate = self.certificates()?.first();
+        let bytes = certificate.ok_or("there is no certificate")?.encode();
+        let mut windows = bytes.windows(SUBJECT_KEY_ID.len());
+        let at = windows.position(|window| window == SUBJECT_KEY_ID);
+        let rest = at.map_or(&[][..], |at| &bytes[at + SUBJECT_KEY_ID.len()..]);
+        // The extension's value is one within another.
+        let outer = Element::parse(rest).filter(|(outer, _)| outer.tag == OCTET_STRING);
+        let id = outer.and_then(|(mut outer, _)| {
+            let (mut inner, _) = Element::parse(outer.bytes_mut()?)?;
+            inner.bytes_mut().cloned()
+        });
+        let serial = Element::primitive(INTEGER, &id.ok_or("the certificate has no key ID")?);
+        let nobody = Element::constructed(SEQUENCE, vec![]);
+        Ok(Element::constructed(SEQUENCE, vec![nobody, serial]))
+    }
+}
+
+/// This SignerInfo, but it names somebody else.
+pub fn naming(mut signer: Element, names: Element) -> Result<Element> {
+    *signer
+        .at_mut(&[NAMES])
+        .ok_or("the SignerInfo is malformed")? = names;
+    Ok(signer)
+}
+
+/// This SignerInfo with another signature, which fits nothing.
+pub fn with_signature_changed(mut signer: Element) -> Result<Element> {
+    let fields = signer.elements_mut().into_iter().flatten();
+    let signature = fields.filter(|field| field.tag == OCTET_STRING).last();
+    let byte = signature.and_then(|signature| signature.bytes_mut()?.last_mut());
+    *byte.ok_or("the SignerInfo has no signature")? ^= 1;
+    Ok(signer)
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a revoked key has signed, as root would have it taken: no signature covers which signers
+//! and certificates a PKCS #7 message has, or what is in short supply meanwhile.
+
+use crate::harness::{equal, Context, Result};
+use crate::kexec_file;
+use crate::load::{file, image, stored, Load};
+use crate::message::{naming, with_signature_changed, Message};
+use crate::out_of_memory::fails;
+use crate::policy::{
+    blacklist, entry, malformed, policy, trust, try_add_key, without_certificates, FLAGS,
+};
+
+// What these add to the blacklist is there until the machine ends.
+tests![
+    signers_added,
+    other_messages,
+    keys_certified,
+    allocations_fail,
+    kexec_file_load,
+];
+
+/// The message of each, `(name, message)`, with signers added in all the ways that have once made
+/// the kernel take it. `by` gives the messages of others.
+fn with_signers_added(
+    message: &Message,
+    by: impl Fn(&str) -> Result<Message>,
+) -> Result<Vec<(&'static str, Message)>> {
+    let signer = message.clone().signer()?;
+    let wrong = with_signature_changed(signer.clone())?;
+    let twice = message.clone().with_signer(signer.clone())?;
+    let leaked = by("leaked")?;
+    let names = leaked.clone().issued()?;
+    let key_id = leaked.clone().key_id()?;
+    let false_signer = by("false")?;
+    Ok(vec![
+        ("twice", twice.clone()),
+        // Nobody has that certificate.
+        (
+            "an unknown one",
+            message
+                .clone()
+                .with_signer(naming(signer.clone(), by("untrusted")?.issued()?)?)?,
+        ),
+        // The search among the revoked keys ends here, without an answer.
+        (
+            "another revoked one",
+            message
+                .clone()
+                .with_signer(naming(wrong.clone(), names.clone())?)?,
+        ),
+        (
+            "another revoked one, first",
+            message
+                .clone()
+                .with_first_signer(naming(wrong.clone(), names)?)?,
+        ),
+        // In addition, the second is taken for verified since the first was.
+        (
+            "twice, and by the ID of a revoked one",
+            twice.clone().with_signer(naming(wrong, key_id)?)?,
+        ),
+        (
+            "twice, and one whom a revoked one certified falsely",
+            twice.with_all_of(false_signer.clone())?,
+        ),
+        (
+            "one whom a revoked one certified falsely",
+            message.clone().with_all_of(false_signer)?,
+        ),
+    ])
+}
+
+/// Of an image, each message with several signers is malformed.
+fn signers_added() -> Result {
+    for name in ["builtin", "revoked", "leaked", "of-revoked", "withdrawn"] {
+        let image = policy(name)?;
+        let by = |name: &str| Message::of(&policy(name)?);
+        for (how, message) in with_signers_added(&Message::of(&image)?, by)? {
+            malformed(&message.into_image(&image)).context(format!("{name}, {how}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Other messages may have several signers. An entry of the blacklist takes one; it is added only
+/// when its own message comes.
+fn other_messages() -> Result {
+    blacklist("withdrawn")?;
+    let entry = entry("false")?;
+    let add = |message: &[u8]| try_add_key(".blacklist", "blacklist", &entry, message);
+    let by = |name: &str| Message::parse(&stored(&format!("policy/{name}.p7"))?);
+    for name in ["revoked", "leaked", "withdrawn"] {
+        let message = by(name)?;
+        let mut all = with_signers_added(&message, by)?;
+        all.push(("unchanged", message.clone()));
+        all.push(("subjects", message.clone().with_subjects_changed()?));
+        for (how, message) in all {
+            let errno = add(&message.0.encode())?;
+            equal("errno", errno, libc::EKEYREJECTED).context(format!("{name}, {how}"))?;
+        }
+        // Of these keys one is builtin. Without its certificate nobody knows another.
+        let errno = match name {
+            "revoked" => libc::EKEYREJECTED,
+            _ => libc::ENOKEY,
+        };
+        let without = add(&message.without_certificates()?.0.encode())?;
+        equal("errno", without, errno).context(format!("{name}, without certificates"))?;
+    }
+    equal("errno", add(&stored("policy/false.entry.p7")?)?, 0)
+}
+
+/// What a revoked key certifies is not added to the trusted keys.
+fn keys_certified() -> Result {
+    trust("withdrawn")?;
+    blacklist("withdrawn")?;
+    for name in ["of-revoked", "of-withdrawn"] {
+        let certificate = stored(&format!("policy/{name}.der"))?;
+        let errno = try_add_key(".secondary_trusted_keys", "asymmetric", "", &certificate)?;
+        equal("errno", errno, libc::EKEYREVOKED).context(name)?;
+    }
+    Ok(())
+}
+
+/// Whichever allocation fails, none of these counts as signed.
+fn allocations_fail() -> Result {
+    trust("withdrawn")?;
+    blacklist("withdrawn")?;
+    blacklist("image")?;
+    let unsigned = format!("program returned {FLAGS}\n");
+    for (what, image) in [
+        ("by a revoked key", policy("revoked")?),
+        (
+            "by it, without its certificate",
+            without_certificates("revoked")?,
+        ),
+        ("by one that no keyring has", policy("leaked")?),
+        ("by one that it certified", policy("of-revoked")?),
+        ("by a withdrawn key", policy("withdrawn")?),
+        (
+            "by it, without the certificate",
+            without_certificates("withdrawn")?,
+        ),
+        ("an image on the blacklist", policy("builtin")?),
+    ] {
+        let image = file(&image)?;
+        fails(&Load::dry(&image), 1, libc::ECANCELED, &unsigned).context(what)?;
+    }
+    Ok(())
+}
+
+/// `kexec_file_load(2)` asks the blacklist for the digest of an image, too.
+fn kexec_file_load() -> Result {
+    let kernel = image("linux")?;
+    blacklist("linux")?;
+    kexec_file::loads_unless_enforced(&kernel, libc::EKEYREVOKED)
+}
