@@ -179,9 +179,9 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 }
 
-/// A byte of a string as the verifier may write it to the caller's log, where a control character
-/// would do what it says, or begin a line that looks like one of the kernel's. Names are identifiers;
-/// lines of source code have tabs.
+/// A byte of a string as the verifier may write it to the caller's log. There a control character
+/// would do what it says, or begin a line that looks like one of the kernel's. Names have none, as
+/// they are identifiers; lines of source code have tabs.
 fn shown(byte: u8) -> u8 {
     match byte {
         0 => 0,

@@ -104,8 +104,8 @@ impl Frame {
     }
 }
 
-/// Walks through the blocks, each of which makes `block_max` bytes or less. What all make is no longer
-/// than what is returned.
+/// Walks through the blocks, each of which makes `block_max` bytes or less. Returns how much all of
+/// them can make.
 fn blocks(frame: &mut Reader<'_>, block_max: u64) -> Result<u64> {
     let mut bound = 0u64;
     for _ in 0..BLOCKS_MAX {

@@ -25,8 +25,8 @@ pub fn gzip(len: usize) -> Vec<u8> {
     .concat()
 }
 
-/// xz of about this length: LZMA2 chunks of a byte, each of which begins with a reset of the decoder.
-/// All bytes are zeroes.
+/// xz of about this length: LZMA2 chunks that make a zero each, and begin with a reset of the
+/// decoder.
 pub fn xz(len: usize) -> Vec<u8> {
     // Without the first byte, which says what is reset. Lengths are less one.
     const CHUNK: [u8; 10] = [0, 0, 0, 5, 0, 0, 0, 0, 0, 0];

@@ -33,9 +33,9 @@ pub fn orders(len: u32) -> [(&'static str, Vec<u32>); 4] {
     ]
 }
 
-/// The order in which `sort_unstable()` calls itself as often as it may, by M. D. McIlroy, "A Killer
-/// Adversary for Quicksort" (1999): a number gets its place when that makes it the worst pivot.
-/// Here that is the greatest one, as it is the lower part for which `core` calls itself.
+/// The order in which `sort_unstable()` calls itself as often as it may, by M. D. McIlroy, "A
+/// Killer Adversary for Quicksort" (1999): a number gets its place when that makes it the worst
+/// pivot. Here that is the greatest one, as it is the lower part for which `core` calls itself.
 fn killer(len: u32) -> Vec<u32> {
     // Less than those that have their place, and equal to each other.
     const FREE: u32 = 0;
