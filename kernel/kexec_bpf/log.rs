@@ -81,7 +81,19 @@ impl Log {
         let room = self.text.get_mut(start..)?;
         let result = write(room);
         let len = room.iter().take_while(|&&byte| byte != 0).count();
-        self.text.truncate(start.saturating_add(len));
+        // Of what does not fit there is the end. It can begin inside a line, with text of the image
+        // that would look like a line of the kernel's.
+        let cut = match len.saturating_add(1) < room.len() {
+            true => 0,
+            false => {
+                let mut text = room.iter().take(len);
+                let end = text.position(|&byte| byte == b'\n');
+                end.map_or(len, |end| end.saturating_add(1))
+            }
+        };
+        room.copy_within(cut..len, 0);
+        let kept = len.saturating_sub(cut);
+        self.text.truncate(start.saturating_add(kept));
         Some(result)
     }
 
@@ -163,10 +175,28 @@ mod tests {
         let mut log = Log::new(most + 10)?;
         log.fill(|room| room[..3].copy_from_slice(b"abc"));
         assert_eq!(text(&log), b"abc");
-        log.fill(|room| room.fill(b'x'));
-        assert_eq!(text(&log), b"abcxxxxxxx");
+        log.fill(|room| room.copy_from_slice(b"ut\nline"));
+        assert_eq!(text(&log), b"abcline");
         log.line(fmt!("last"));
-        assert_eq!(text(&log), b"abcxxxxxxxlast\n");
+        assert_eq!(text(&log), b"abclinelast\n");
+        Ok(())
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_no_line() -> Result {
+        for (written, want) in [
+            (&b"one\ntwo"[..], &b"two"[..]),
+            // With a NUL, as the verifier writes it.
+            (b"one\ntw", b"tw"),
+            (b"one\nt", b"one\nt"),
+            (b"one two", b""),
+            (b"one tw\n", b""),
+            (b"\none tw", b"one tw"),
+        ] {
+            let mut log = Log::new(LINES_LEN as u64 + 1 + 7)?;
+            log.fill(|room| room[..written.len()].copy_from_slice(written));
+            assert_eq!(text(&log), want);
+        }
         Ok(())
     }
 
