@@ -105,3 +105,64 @@ pub(crate) unsafe fn write_range(to: *mut bpf_kexec_range, range: &bpf_kexec_ran
     // SAFETY: By the safety requirements; `range` is the kernel's own.
     unsafe { bindings::memcpy(to.cast(), from.cast(), size_of::<bpf_kexec_range>()) };
 }
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_memory)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds() {
+        let mut bytes = *b"0123456789";
+        let start = bytes.as_mut_ptr().wrapping_add(1);
+        // SAFETY: So many bytes are behind `start`, and they live until the end of the function.
+        let memory = unsafe { ProgramMemory::new(start.cast(), 8) };
+        assert_eq!(memory.len(), 8);
+        let mut copy = [0; 9];
+        assert_eq!(memory.read(&mut copy), Err(ERANGE));
+        assert!(memory.read(&mut copy[..8]).is_ok());
+        assert_eq!(&copy, b"12345678\0");
+        for (at, from, fits) in [
+            (0, &b"abcdefgh"[..], true),
+            (0, b"abcdefghi", false),
+            (8, b"", true),
+            (7, b"z", true),
+            (8, b"z", false),
+            (usize::MAX, b"z", false),
+        ] {
+            assert_eq!(memory.write(at, from).is_ok(), fits);
+        }
+        assert_eq!(&bytes, b"0abcdefgz9");
+    }
+
+    #[test]
+    fn null_is_empty() {
+        // SAFETY: It is NULL.
+        let memory = unsafe { ProgramMemory::new(ptr::null_mut(), 8) };
+        assert_eq!(memory.len(), 0);
+        assert!(memory.read(&mut []).is_ok());
+        assert!(memory.write(0, b"").is_ok());
+        assert_eq!(memory.read(&mut [0]), Err(ERANGE));
+        assert_eq!(memory.write(0, b"x"), Err(ERANGE));
+    }
+
+    #[test]
+    fn ranges_at_any_address() {
+        let range = bpf_kexec_range {
+            resource: 1,
+            flags: 2,
+            offset: 3,
+            len: 4,
+        };
+        let mut room = [0u8; 2 * size_of::<bpf_kexec_range>()];
+        for at in 0..8 {
+            let place = room.as_mut_ptr().wrapping_add(at).cast();
+            // SAFETY: There is room for a range behind each of the first bytes.
+            unsafe { write_range(place, &range) };
+            // SAFETY: There is a range.
+            let read = unsafe { read_range(place) };
+            assert_eq!((read.resource, read.flags), (1, 2));
+            assert_eq!((read.offset, read.len), (3, 4));
+        }
+    }
+}

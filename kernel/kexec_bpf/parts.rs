@@ -60,10 +60,7 @@ impl Parts {
         let len = args.cmdline_len;
         if len > cmdline::LEN_MAX as u64 {
             let max = cmdline::LEN_MAX;
-            return Err(log.refuse(
-                EFBIG,
-                fmt!("caller's command line: more than {max} bytes"),
-            ));
+            return Err(log.refuse(EFBIG, fmt!("caller's command line: more than {max} bytes")));
         }
         let mut refuse = |errno, why: &str| log.refuse(errno, fmt!("caller's command line: {why}"));
         let mut text = KVec::new();

@@ -13,7 +13,6 @@ pub const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
 pub const OBJECT_MAX: usize = 1 << 20;
 pub const PRIVATE_MAX: u32 = 1 << 20;
 pub const GET_MAX: usize = 1 << 20;
-pub const LOG_MAX: usize = 1 << 20;
 pub const PATH_MAX: usize = 255;
 pub const HANDLES_MAX: u32 = 64;
 pub const PIECES_MAX: usize = 256;
