@@ -24,16 +24,17 @@
 /* The program type. */
 
 /*
- * A program runs between these two, as bpf_prog_run() has it. Its kfuncs and the loop below leave
- * and enter again: they may wait for a file system or a page of user space, and run for long, and
- * meanwhile no sleepable program or its maps would be freed in the whole system, and no CPU could
- * go offline.
+ * A sleepable program runs in an RCU-tasks-trace section and on one CPU. Until the section ends, no
+ * sleepable program and none of its maps is freed in the whole system, and the CPU cannot go
+ * offline. But a kfunc can wait for a file system, or for a page of user space, as long as those
+ * like, and a loop can run for long. So all kfuncs, and the loop between two rounds, leave the
+ * section and enter a new one before the program goes on.
  *
- * It is sound, as nothing that the program keeps over a call depends on the section or the CPU:
- * its pointers are to its context, its stack, which is the task's, and values of arrays. The
- * caller of kexec_bpf_prog_run() holds a reference to the program, and the program to the arrays.
- * The verifier gives this type neither a private stack nor per-CPU maps; statistics are taken per
- * CPU, but after the program has returned.
+ * This is sound, as nothing that the program keeps depends on the section or on the CPU. Its
+ * pointers are to its context, to its stack, which is the task's, and to values of arrays. Whoever
+ * calls kexec_bpf_prog_run() has a reference to the program, and the program has references to the
+ * arrays. The verifier gives programs of this type neither a private stack nor per-CPU maps.
+ * Statistics are per CPU, but are taken after the program has returned.
  */
 void kexec_bpf_enter(void)
 {
