@@ -14,9 +14,6 @@ use kernel::{
 
 use crate::ffi::Share;
 
-/// Why there is no buffer, with `EFBIG`.
-pub(crate) const OVER_BUDGET: &str = "with it, all loads would take over half of the memory";
-
 /// A buffer of a length that is known beforehand, charged to the caller's memory cgroup.
 ///
 /// It is filled up to that length; more would not be counted. When it is dropped, its share of the
@@ -55,7 +52,7 @@ impl DerefMut for Buffer {
 /// Why there is no buffer.
 pub(crate) fn why_not(error: Error) -> &'static str {
     match error {
-        EFBIG => OVER_BUDGET,
+        EFBIG => "with it, all loads would take over half of the memory",
         _ => "there is no memory for it",
     }
 }

@@ -101,7 +101,7 @@ impl Level<'_> {
         };
         let resource = copy().map_err(|errno| {
             let why = buffer::why_not(errno);
-            self.refuse(errno, fmt!("{} bytes: {why}", buffer.len()))
+            self.refuse(errno, fmt!("resource of {} bytes: {why}", buffer.len()))
         })?;
         let len = resource.len();
         let handle = self.add(resource)?;
