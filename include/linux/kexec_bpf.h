@@ -28,7 +28,8 @@ struct pefile_digest;
 
 /*
  * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a
- * crash kernel, 30 bytes of it, and x86 dmcryptkeys= too, 31 bytes. They keep this room in any case.
+ * crash kernel, which takes 30 bytes, and x86 dmcryptkeys=, which takes 31. The room for both is
+ * kept in any case.
  */
 #define KEXEC_BPF_CMDLINE_ROOM	64
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
@@ -59,8 +60,8 @@ struct kexec_bpf_prog_spec {
 };
 
 /*
- * The parts of a kernel to install; cmdline_len counts the NUL. Checked: by the rules that hold where
- * signatures are enforced.
+ * The parts of a kernel to install; cmdline_len counts the NUL. Checked: by the rules that hold
+ * where signatures are enforced.
  */
 struct kexec_bpf_parts {
 	const void *kernel;
