@@ -2,8 +2,8 @@
 
 //! Decompression without the rest of kexec_bpf, for `decompress_kunit.c` to measure.
 //!
-//! The modules are the files that `kexec_bpf_main.rs` has too, but for the buffers, which count for no
-//! budget.
+//! The modules are the files that `kexec_bpf_main.rs` has too, but for the buffers, which count for
+//! no budget.
 
 use core::slice;
 

@@ -139,7 +139,8 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_initrd_append(
 ) -> i64 {
     // SAFETY: The verifier found that it is valid for a range.
     let src = unsafe { read_range(src) };
-    // SAFETY: The verifier found that it is NULL, or valid for so many bytes until the kfunc returns.
+    // SAFETY: The verifier found that it is NULL, or valid for so many bytes until the kfunc
+    // returns.
     let memory = unsafe { ProgramMemory::new(path.cast_mut(), path_len) };
     let path = (!path.is_null()).then_some(&memory);
     // SAFETY: The verifier found that it is the context.

@@ -54,8 +54,8 @@ impl<'a> Level<'a> {
     /// A level for the image, with what the one above left.
     pub(crate) fn new(image: &VerifiedImage, parts: Parts, session: &'a mut Session) -> Self {
         let mut flags = 0;
-        // Of an image that is signed itself the certificate table is not verified, of what is nested
-        // in one there is no digest.
+        // The certificate table of an image that is signed itself is not verified, and what is
+        // nested in one has no digest.
         if image.resource.is_verified() || !image.digest.bytes().is_empty() {
             flags |= bindings::BPF_KEXEC_CTX_SIGNED;
         }

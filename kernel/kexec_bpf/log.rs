@@ -97,8 +97,8 @@ impl Log {
         Some(result)
     }
 
-    /// Copies the text and a NUL to the caller's buffer. What the caller does with its own memory is
-    /// its own affair: that cannot fail a load.
+    /// Copies the text and a NUL to the caller's buffer. What the caller does with its own memory
+    /// is its own affair: that cannot fail a load.
     pub(crate) fn copy_to(mut self, user: UserPtr) {
         if self.text.capacity() == 0 || self.text.push(b'\0', GFP_KERNEL_ACCOUNT).is_err() {
             return;

@@ -63,8 +63,8 @@ impl ProgramMemory<'_> {
         if to.len() > self.len {
             return Err(ERANGE);
         }
-        // SAFETY: By the type invariant, `start` is valid for so many bytes, and so is `to`. They do
-        // not overlap: `to` is memory of the kernel's own.
+        // SAFETY: By the type invariant, `start` is valid for so many bytes, and so is `to`. They
+        // do not overlap: `to` is memory of the kernel's own.
         unsafe { bindings::memcpy(to.as_mut_ptr().cast(), self.start, to.len()) };
         Ok(())
     }
