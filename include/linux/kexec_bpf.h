@@ -74,14 +74,19 @@ struct kexec_bpf_parts {
 	bool checked;
 };
 
-/* What audit and dmesg say of a load. */
+/*
+ * What audit and dmesg say of a load: KEXEC_BPF_*, who signed the image, its digest, the key of the
+ * innermost program, which is a SHA-256 or NULL, and 0 or a negative errno.
+ */
 struct kexec_bpf_record {
-	const u8 *digest;
-	const u8 *key;
-	const char *signer;
-	u32 digest_len;
+	u32 flags;
 	u32 signer_len;
+	const char *signer;
+	const char *digest_algo;
+	const u8 *digest;
+	u32 digest_len;
 	int verdict;
+	const u8 *key;
 };
 
 /* What BPF_PROG_TEST_RUN takes and gives. */

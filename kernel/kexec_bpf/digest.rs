@@ -2,6 +2,8 @@
 
 //! What names an image.
 
+use core::ffi::CStr;
+
 use kernel::{
     fmt,
     prelude::*, //
@@ -46,6 +48,7 @@ pub(crate) const DIGEST_MAX: usize = 64;
 /// An Authenticode digest that a signature was checked against; empty if there is none.
 #[derive(Clone, Copy)]
 pub(crate) struct Digest {
+    algorithm: &'static CStr,
     bytes: [u8; DIGEST_MAX],
     len: usize,
 }
@@ -53,13 +56,27 @@ pub(crate) struct Digest {
 impl Digest {
     /// There is none.
     pub(crate) const NONE: Self = Self {
+        algorithm: c"",
         bytes: [0; DIGEST_MAX],
         len: 0,
     };
 
     /// The first `len` bytes. `None` if there are none, or not so many.
-    pub(crate) fn new(bytes: [u8; DIGEST_MAX], len: usize) -> Option<Self> {
-        matches!(len, 1..=DIGEST_MAX).then_some(Self { bytes, len })
+    pub(crate) fn new(
+        algorithm: &'static CStr,
+        bytes: [u8; DIGEST_MAX],
+        len: usize,
+    ) -> Option<Self> {
+        matches!(len, 1..=DIGEST_MAX).then_some(Self {
+            algorithm,
+            bytes,
+            len,
+        })
+    }
+
+    /// The name of the hash algorithm, as the kernel's crypto API has it.
+    pub(crate) fn algorithm(&self) -> &'static CStr {
+        self.algorithm
     }
 
     /// The bytes in use.

@@ -127,7 +127,7 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
     if let Err(errno) = verdict {
         session.log.not_loaded(errno);
     }
-    session.record(verdict);
+    session.record(args.flags, verdict);
     // A task that is killed does not read it any more, but it may take long to write it.
     if !library::killed() {
         session

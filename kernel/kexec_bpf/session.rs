@@ -79,7 +79,7 @@ pub(crate) struct Session {
     taken: KVec<i32>,
     digest: Digest,
     signer: Signer,
-    key: Key,
+    key: Option<Key>,
 }
 
 impl Session {
@@ -92,7 +92,7 @@ impl Session {
             taken: KVec::new(),
             digest: Digest::NONE,
             signer: Signer::NONE,
-            key: Key::default(),
+            key: None,
         }
     }
 
@@ -185,12 +185,18 @@ impl Session {
 
     /// What the record of this load says of the innermost program.
     pub(crate) fn name_program(&mut self, key: &Key) {
-        self.key = *key;
+        self.key = Some(*key);
     }
 
-    /// Leaves the record.
-    pub(crate) fn record(&self, verdict: Result) {
-        ffi::record(&self.digest, &self.signer, &self.key, verdict);
+    /// Leaves the record of a load with these `KEXEC_BPF_*`.
+    pub(crate) fn record(&self, flags: u32, verdict: Result) {
+        ffi::record(
+            flags,
+            &self.digest,
+            &self.signer,
+            self.key.as_ref(),
+            verdict,
+        );
     }
 }
 

@@ -439,23 +439,34 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags)
 	return kexec_file_load_bufs(&bufs, file_flags);
 }
 
-/* One audit and one dmesg line a load. */
+/* One audit and one dmesg line a load. What there is none of is '?'. */
 void kexec_bpf_leave_record(const struct kexec_bpf_record *record)
 {
+	const char *op = record->flags & KEXEC_BPF_DRY_RUN ? "dry-run" : "load";
+	const char *type = record->flags & KEXEC_BPF_ON_CRASH ? "crash" : "default";
+	const char *algo = record->digest_len ? record->digest_algo : "?";
+	const char *colon = record->digest_len ? ":" : "";
+	const char *no_key = record->key ? "" : "?";
+	int key_len = record->key ? SHA256_DIGEST_SIZE : 0;
 	struct audit_buffer *ab;
 
-	pr_notice("signer=\"%*pE\" digest=%*phN key=%*phN verdict=%d\n",
-		  (int)record->signer_len, record->signer,
-		  (int)record->digest_len, record->digest,
-		  SHA256_DIGEST_SIZE, record->key, record->verdict);
+	pr_notice("op=%s kexec-type=%s signer=\"%*pE\" digest=%s%s%*phN prog-key=%s%*phN verdict=%d\n",
+		  op, type, (int)record->signer_len, record->signer,
+		  algo, colon, (int)record->digest_len, record->digest,
+		  no_key, key_len, record->key, record->verdict);
 
 	ab = audit_log_start(audit_context(), GFP_KERNEL, AUDIT_KEXEC_BPF);
 	if (!ab)
 		return;
-	audit_log_format(ab, "signer=");
-	audit_log_n_untrustedstring(ab, record->signer, record->signer_len);
-	audit_log_format(ab, " digest=%*phN key=%*phN verdict=%d res=%d",
-			 (int)record->digest_len, record->digest,
-			 SHA256_DIGEST_SIZE, record->key, record->verdict, !record->verdict);
+	audit_log_format(ab, "op=%s kexec-type=%s signer=", op, type);
+	if (record->signer_len)
+		audit_log_n_untrustedstring(ab, record->signer, record->signer_len);
+	else
+		audit_log_format(ab, "?");
+	audit_log_format(ab, " digest=%s%s%*phN prog-key=%s%*phN verdict=%d",
+			 algo, colon, (int)record->digest_len, record->digest,
+			 no_key, key_len, record->key, record->verdict);
+	audit_log_task_info(ab);
+	audit_log_format(ab, " res=%d", !record->verdict);
 	audit_log_end(ab);
 }
