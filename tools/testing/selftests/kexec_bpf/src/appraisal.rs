@@ -6,15 +6,23 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::fchown;
 
-use crate::harness::{skip, Context, Result};
-use crate::load::{enforced, file, stored, Load};
+use crate::harness::{equal, skip, Context, Result};
+use crate::kexec_file::load_files;
+use crate::load::{enforced, file, image, loaded, lockdown, secure_boot, stored, unload, Load};
 use crate::policy::{add_key, policy, FLAGS};
 
-tests![appraised];
+tests![appraised, kernels];
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
-const RULE: &str = "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig\n";
+/// Signatures are asked of the files of one user alone, initrds need no more than a digest, and there
+/// is direct I/O of files that IMA does not appraise.
+const RULES: &str = "\
+appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig fowner=0
+appraise func=KEXEC_INITRAMFS_CHECK fowner=0
+measure func=KEXEC_KERNEL_CHECK permit_directio
+";
 
 /// An image with this signature of IMA's.
 fn appraisable(image: &[u8], signature: &[u8]) -> Result<File> {
@@ -53,7 +61,7 @@ fn appraised() -> Result {
     let (unsigned, signed) = (policy("none")?, policy("builtin")?);
     let mut signature = stored("policy/none.ima")?;
     add_key(".ima", "asymmetric", "", &stored("policy/ima.der")?)?;
-    fs::write(POLICY, RULE).context(POLICY)?;
+    fs::write(POLICY, RULES).context(POLICY)?;
 
     // Its own signature does not help an image.
     for image in [&unsigned, &signed] {
@@ -83,4 +91,80 @@ fn appraised() -> Result {
         libc::EKEYREJECTED,
         BY_IMA,
     )
+}
+
+/// The errno of `kexec_file_load(2)`, or 0. What was loaded is dropped.
+fn load_kernel(kernel: &File) -> Result<i32> {
+    let errno = load_files(kernel, None, 0);
+    equal("a kernel is loaded", loaded()?, errno == 0)?;
+    if errno == 0 {
+        unload()?;
+    }
+    Ok(errno)
+}
+
+/// `kexec_file_load(2)` under lockdown takes a kernel with a signature of IMA's, and no other one, by
+/// whatever rule IMA lets it be read.
+fn kernels() -> Result {
+    const OTHER_USER: u32 = 1234;
+    if !fs::exists(POLICY)? {
+        return skip(format!("there is no {POLICY}"));
+    }
+    let locked_down = match (lockdown().as_str(), secure_boot()) {
+        // No signature of IMA's helps there.
+        (_, true) => libc::EKEYREJECTED,
+        ("none", _) => 0,
+        _ => libc::EPERM,
+    };
+    let by_ima = match secure_boot() {
+        true => libc::EKEYREJECTED,
+        false => 0,
+    };
+    let kernel = image("policy/kernel")?;
+    let signature = stored("policy/kernel.ima")?;
+    let digest = stored("policy/kernel.digest")?;
+    let is = |what: &str, file: &File, errno| equal(what, load_kernel(file)?, errno);
+
+    is(
+        "with a signature",
+        &appraisable(&kernel, &signature)?,
+        by_ima,
+    )?;
+    is("without one", &file(&kernel)?, libc::EACCES)?;
+    is(
+        "with a digest",
+        &appraisable(&kernel, &digest)?,
+        libc::EACCES,
+    )?;
+
+    // No rule matches.
+    let others = file(&kernel)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    is("of another user", &others, locked_down)?;
+    let others = appraisable(&kernel, &signature)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    is("of another user, with a signature", &others, by_ima)?;
+    let mut changed = kernel.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let others = appraisable(&changed, &signature)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    is("of another user, changed", &others, locked_down)?;
+
+    // Its digest is enough for an initrd, and IMA keeps that.
+    let labelled = appraisable(&kernel, &digest)?;
+    load_files(&file(&image("linux")?)?, Some(&labelled), 0);
+    unload()?;
+    let errno = load_kernel(&labelled)?;
+    let what =
+        format!("read as an initrd before: errno {errno} is that of a refusal, if locked down");
+    equal(what, [libc::EACCES, locked_down].contains(&errno), true)?;
+
+    // Direct I/O.
+    let labelled = appraisable(&kernel, &digest)?;
+    // SAFETY: There are no requirements.
+    match unsafe { libc::fcntl(labelled.as_raw_fd(), libc::F_SETFL, libc::O_DIRECT) } {
+        0 => is("by direct I/O", &labelled, locked_down),
+        _ => Err(io::Error::last_os_error()).context("O_DIRECT"),
+    }
 }

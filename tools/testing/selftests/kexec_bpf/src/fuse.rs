@@ -132,7 +132,11 @@ impl Fuse {
 
     /// Answers all reads out of these bytes, each with at most `most` bytes.
     pub fn serve(&self, bytes: &[u8], most: usize) -> Result {
-        let mut done = 0;
+        self.serve_from(0, bytes, most)
+    }
+
+    /// The same, after all up to `done`.
+    pub fn serve_from(&self, mut done: usize, bytes: &[u8], most: usize) -> Result {
         while done < bytes.len() {
             let asked = self.asked()?;
             done = self.answer_out_of(&asked, bytes, most);

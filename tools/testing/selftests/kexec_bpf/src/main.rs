@@ -40,6 +40,7 @@ mod kernel_log;
 mod kexec_file;
 mod limits;
 mod malformed;
+mod meanwhile;
 mod memory;
 mod older_formats;
 mod out_of_memory;
@@ -98,6 +99,7 @@ const TESTS: &[&[harness::Test]] = &[
     policy::TESTS,
     revoked::TESTS,
     refused::TESTS,
+    meanwhile::TESTS,
     kernel_log::TESTS,
 ];
 

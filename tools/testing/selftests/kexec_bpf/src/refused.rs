@@ -8,10 +8,10 @@ use std::ptr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::{equal, skip, Context, Result};
+use crate::harness::{equal, Context, Result};
 use crate::load::{
-    bpf_ids, enforced, file, image, loaded, syscall, unload, with_capabilities, write_only, Load,
-    Loaded, CAP_SYS_BOOT,
+    bpf_ids, enforced, file, image, loaded, syscall, with_capabilities, write_only, Load, Loaded,
+    CAP_SYS_BOOT,
 };
 use crate::pe;
 use crate::uapi::{Args, ARGS_SIZE_VER0, CMDLINE_MAX, DRY_RUN, HANDLE, OBJECT_MAX};
@@ -38,8 +38,6 @@ tests![
     killed,
     needs_cap_sys_boot,
     nothing_is_left,
-    only_loads_count,
-    loading_disabled,
 ];
 
 const NOT_A_FILE: &str = "not a regular file that is open for reading";
@@ -418,58 +416,5 @@ fn nothing_is_left() -> Result {
         dry(&image(name)?)?;
     }
     equal("numbers of programs, maps and BTF", bpf_ids(), before)?;
-    equal("a kernel is loaded", loaded()?, false)
-}
-
-const LIMIT: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
-
-fn only_loads_count() -> Result {
-    let Ok(limit) = fs::read_to_string(LIMIT) else {
-        return skip(format!("there is no {LIMIT}"));
-    };
-    let (good, refused) = (file(&image("good")?)?, file(&image("seven")?)?);
-    let errno = |image, flags| {
-        let load = Load {
-            flags,
-            ..Load::dry(image)
-        };
-        load.run().errno
-    };
-    let left = || -> Result<String> { Ok(fs::read_to_string(LIMIT)?.trim().to_owned()) };
-    // It can only be lowered.
-    equal("limit", limit.trim(), "-1")?;
-    fs::write(LIMIT, "2")?;
-    equal("a dry run", errno(&good, DRY_RUN), 0)?;
-    equal(
-        "a load that is refused",
-        errno(&refused, 0),
-        libc::ECANCELED,
-    )?;
-    equal("limit", left()?.as_str(), "2")?;
-    equal("a load", errno(&good, 0), 0)?;
-    equal("limit", left()?.as_str(), "1")?;
-    unload()?;
-    equal("limit", left()?.as_str(), "1")?;
-    fs::write(LIMIT, "0")?;
-    equal("another load", errno(&good, 0), libc::EPERM)?;
-    equal("another dry run", errno(&good, DRY_RUN), libc::EPERM)
-}
-
-const DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
-
-fn loading_disabled() -> Result {
-    if !fs::exists(DISABLED)? {
-        return skip(format!("there is no {DISABLED}"));
-    }
-    // It cannot be taken back.
-    fs::write(DISABLED, "1")?;
-    let image = file(&image("plain")?)?;
-    for flags in [DRY_RUN, 0] {
-        let load = Load {
-            flags,
-            ..Load::dry(&image)
-        };
-        load.run().check(libc::EPERM, &[])?;
-    }
     equal("a kernel is loaded", loaded()?, false)
 }
