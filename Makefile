@@ -5,6 +5,8 @@ export ARCH KDIR TOOLCHAIN
 help:
 	@echo 'make demo     a locked-down machine kexecs a signed UKI and refuses forged ones'
 	@echo 'make check    every test'
+	@echo 'make selftest NAME=NAME   the selftests whose names contain it: make selftest NAME=adversary::files [LOCKDOWN=integrity]'
+	@echo 'make adversary   all that root can try, each walk in full, under each lockdown level (hours)'
 	@echo 'make fuzz     the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
 	@echo 'make bench    what a load costs, beside what people do instead: table, numbers and chart'
 	@echo 'make kernel   the patched test kernel; prints its build directory'
@@ -20,6 +22,12 @@ demo:
 	@scripts/demo
 check:
 	@scripts/check
+selftest:
+	@scripts/selftest $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) $(NAME)
+adversary:
+	@for level in integrity confidentiality none; do \
+		scripts/selftest --lockdown $$level --all adversary:: || status=1; \
+	done; exit $$status
 bench:
 	@scripts/bench
 fuzz:
@@ -33,4 +41,4 @@ series-check:
 vm:
 	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
 
-.PHONY: help demo check bench fuzz kernel series series-check vm
+.PHONY: help demo check selftest adversary bench fuzz kernel series series-check vm

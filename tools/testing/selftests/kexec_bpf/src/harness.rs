@@ -81,21 +81,28 @@ pub fn skip_all(why: &str) -> ExitCode {
     KSFT_SKIP.into()
 }
 
-/// Runs the tests whose names contain one of `names`; all if there are none.
-pub fn run(tests: &[Test], names: &[String]) -> ExitCode {
-    let short = |test: &Test| {
-        test.name
+impl Test {
+    /// Its name without that of the program.
+    fn short(&self) -> &'static str {
+        self.name
             .split_once("::")
-            .map_or(test.name, |(_, name)| name)
-    };
-    let tests: Vec<_> = tests
-        .iter()
-        .filter(|test| names.is_empty() || names.iter().any(|name| short(test).contains(name)))
-        .collect();
+            .map_or(self.name, |(_, name)| name)
+    }
+}
+
+/// The tests whose names contain one of `names`; all if there are none.
+pub fn named(mut tests: Vec<Test>, names: &[String]) -> Vec<Test> {
+    let fits = |test: &Test| names.iter().any(|name| test.short().contains(name));
+    tests.retain(|test| names.is_empty() || fits(test));
+    tests
+}
+
+/// Runs tests.
+pub fn run(tests: &[Test]) -> ExitCode {
     let (mut failed, mut skipped) = (0, 0);
     println!("KTAP version 1\n1..{}", tests.len());
-    for (number, test) in (1..).zip(&tests) {
-        let name = short(test);
+    for (number, test) in (1..).zip(tests) {
+        let name = test.short();
         match (test.run)() {
             Ok(()) => println!("ok {number} {name}"),
             Err(Failure::Skipped(why)) => {

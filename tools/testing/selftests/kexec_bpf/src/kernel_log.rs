@@ -11,10 +11,11 @@ use crate::harness::Result;
 tests![no_splats];
 
 /// What is in the first line of a report that something is wrong with the kernel.
-const SPLATS: [&str; 8] = [
+const SPLATS: [&str; 9] = [
     "BUG: ",
     "WARNING: ",
     "INFO: task ",
+    "INFO: rcu",
     "Oops: ",
     "UBSAN: ",
     "general protection fault",

@@ -19,6 +19,7 @@ mod tiny;
 mod uapi;
 
 mod accepted;
+mod adversary;
 mod appraisal;
 mod at_once;
 mod callers;
@@ -59,10 +60,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [NAME]...
-Runs the tests whose names contain a NAME, or all; those of \"appraisal\" if this is the NAME. DIR
-has the images (default /files). --secure-boot says that the kernel enforces signatures without
-lockdown, and trusts the key \"platform\".";
+const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [--all] [NAME]...
+Runs the tests whose names contain a NAME; without one, all but those of the adversary. Those of
+\"appraisal\" run if this is the only NAME. What the kernel printed meanwhile is looked at each time.
+DIR has the images (default /files). --secure-boot says that the kernel enforces signatures without
+lockdown, and trusts the key \"platform\". --all says that the adversary tries everything, for
+hours, in place of a fixed sample.";
 
 /// The tests in their order. What lasts until the machine ends is last.
 const TESTS: &[&[harness::Test]] = &[
@@ -100,8 +103,21 @@ const TESTS: &[&[harness::Test]] = &[
     revoked::TESTS,
     refused::TESTS,
     meanwhile::TESTS,
-    kernel_log::TESTS,
 ];
+
+/// The tests of this choice, in their order.
+fn choose(names: &[String]) -> Vec<harness::Test> {
+    let tests = match names {
+        [] => TESTS.concat(),
+        // What follows these would see another kernel: they run on their own.
+        [name] if name == "appraisal" => appraisal::TESTS.to_vec(),
+        // The adversary finds the keyrings as they were when the machine began.
+        _ => [adversary::TESTS, TESTS, &[adversary::LAST]]
+            .concat()
+            .concat(),
+    };
+    harness::named(tests, names)
+}
 
 fn main() -> ExitCode {
     let mut images = PathBuf::from("/files");
@@ -111,6 +127,7 @@ fn main() -> ExitCode {
         match (argument.as_str(), arguments.len()) {
             ("--images", 1..) => images = arguments.next().unwrap_or_default().into(),
             ("--secure-boot", _) => load::set_secure_boot(),
+            ("--all", _) => adversary::set_all(),
             (word, _) if !word.starts_with('-') => names.push(argument),
             _ => {
                 eprintln!("{USAGE}");
@@ -127,10 +144,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     load::set_images(images);
-    // What follows these would see another kernel: they run on their own.
-    let tests = match names.as_slice() {
-        [name] if name == "appraisal" => appraisal::TESTS.to_vec(),
-        _ => TESTS.concat(),
-    };
-    harness::run(&tests, &names)
+    let mut tests = choose(&names);
+    if tests.is_empty() {
+        eprintln!("There is no test of such a name: {}", names.join(" "));
+        return ExitCode::FAILURE;
+    }
+    tests.extend(kernel_log::TESTS);
+    harness::run(&tests)
 }

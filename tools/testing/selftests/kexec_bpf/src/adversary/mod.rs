@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The adversary is root and tries everything that root can do. No attempt may make the kernel
+//! accept what it should refuse, crash it, read from it, or keep others from loading.
+//!
+//! Each test walks a kind of attempts: all of them with `--all`, else a sample that is always the same.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::harness::Test;
+
+/// The tests in their order.
+pub const TESTS: &[&[Test]] = &[];
+
+/// What lasts until the machine ends.
+pub const LAST: &[Test] = &[];
+
+static ALL: AtomicBool = AtomicBool::new(false);
+
+/// Says that everything is to be tried.
+pub fn set_all() {
+    ALL.store(true, Ordering::Relaxed);
+}
+
+/// Whether everything is to be tried, in place of a sample.
+pub fn all() -> bool {
+    ALL.load(Ordering::Relaxed)
+}
