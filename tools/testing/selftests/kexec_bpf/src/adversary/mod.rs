@@ -5,12 +5,17 @@
 //!
 //! Each test walks a kind of attempts: all of them with `--all`, else a sample that is always the same.
 
+mod authenticode;
+mod envelope;
+mod mutate;
+mod random;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::Test;
 
 /// The tests in their order.
-pub const TESTS: &[&[Test]] = &[];
+pub const TESTS: &[&[Test]] = &[envelope::TESTS];
 
 /// What lasts until the machine ends.
 pub const LAST: &[Test] = &[];

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What no signature covers of a signed image is changed in each way. It counts as signed only if
+//! that can still be proved: by a checker that shares nothing with the kernel.
+
+use std::fs;
+
+use super::all;
+use super::authenticode::Keys;
+use super::mutate::{Envelope, CHANGES};
+use super::random::Random;
+use crate::der::Element;
+use crate::harness::{equal, skip, Context, Result};
+use crate::load::{enforced, file, image, path, secure_boot, stored, Load, Loaded};
+use crate::pe;
+use crate::policy::policy;
+
+tests![checker, changed];
+
+/// With 10000 of them, each kind of change is met some 150 times alone, and with others.
+const ALL: u64 = 10_000;
+const SAMPLE: u64 = 160;
+const SEED: u64 = 1;
+
+/// The most changes of one message.
+const CHANGES_MAX: usize = 4;
+
+/// A signed image.
+struct Signed {
+    name: String,
+    bytes: Vec<u8>,
+    message: Element,
+}
+
+/// The keys of the test kernel.
+fn keys() -> Result<Keys> {
+    let mut keys = Keys::default();
+    keys.trust(&stored("keys/trusted.der")?)?;
+    // It is in the builtin keyring as well.
+    keys.trust(&stored("keys/revoked.der")?)?;
+    keys.revoke(&stored("keys/revoked.der")?)?;
+    if fs::exists(path("keys/leaked.der"))? {
+        keys.revoke(&stored("keys/leaked.der")?)?;
+    }
+    if secure_boot() {
+        keys.trust(&stored("keys/platform.der")?)?;
+    }
+    Ok(keys)
+}
+
+/// Those of scripts/policy-images, whoever signed them.
+fn images() -> Result<Vec<Signed>> {
+    let directory = path("policy");
+    let Ok(entries) = fs::read_dir(&directory) else {
+        return skip(format!("there is no {}", directory.display()));
+    };
+    let mut names = vec![];
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(".efi").map(String::from));
+    }
+    names.sort();
+    let mut images = vec![];
+    for name in names {
+        let bytes = policy(&name)?;
+        let (at, len) = pe::certificates(&bytes);
+        let table = bytes.get(at + 8..at + len);
+        if let Some((message, _)) = table.and_then(Element::parse) {
+            images.push(Signed {
+                name,
+                bytes,
+                message,
+            });
+        }
+    }
+    Ok(images)
+}
+
+/// Whether the kernel took it for signed. Fails if what it says does not agree with itself.
+fn counts_as_signed(run: &Loaded) -> Result<bool> {
+    let first = run.log.first().map_or("", String::as_str);
+    let signed = first.starts_with("image: signed by ");
+    let refused = first.starts_with("refused: image: ");
+    let errnos = [
+        libc::EKEYREJECTED,
+        libc::EKEYREVOKED,
+        libc::ELIBBAD,
+        libc::ENOPKG,
+        libc::ENOEXEC,
+    ];
+    let agrees = match (signed, refused, enforced()) {
+        // All of these images have a program that refuses.
+        (true, _, _) => run.errno == libc::ECANCELED,
+        (_, true, true) => errnos.contains(&run.errno),
+        // A rule of PE files holds for all.
+        (_, true, false) => [libc::ELIBBAD, libc::ENOEXEC].contains(&run.errno),
+        (_, _, true) => false,
+        (_, _, false) => first.starts_with("image: not verified: ") && run.errno == libc::ECANCELED,
+    };
+    equal("errno and log agree", agrees, true).context(format!(
+        "errno {}: {}",
+        run.errno,
+        run.log.join("\n")
+    ))?;
+    Ok(signed)
+}
+
+fn dry(bytes: &[u8]) -> Result<Loaded> {
+    Ok(Load::dry(&file(bytes)?).run())
+}
+
+fn next_is_fine() -> Result {
+    let run = dry(&image("tiny")?)?;
+    equal("errno of the next load", run.errno, 0).context(run.log.join("\n"))
+}
+
+/// The checker has to tell the images apart as their names do, or it proves nothing.
+fn checker() -> Result {
+    let keys = keys()?;
+    for (name, signed) in [
+        ("builtin", true),
+        ("chain", true),
+        ("first", true),
+        ("second", true),
+        ("sha1", true),
+        ("sha384", true),
+        ("sha512", true),
+        ("withdrawn", true),
+        ("md5", false),
+        ("none", false),
+        ("secondary", false),
+        ("untrusted", false),
+        ("revoked", false),
+        ("of-revoked", false),
+    ] {
+        equal(name, keys.signed(&policy(name)?), signed)?;
+    }
+    let good = policy("builtin")?;
+    let (at, _) = pe::certificates(&good);
+    for (what, byte) in [
+        ("headers", 2),
+        ("section", pe::sections(&good)[0].at),
+        ("end", at - 1),
+    ] {
+        let mut bytes = good.clone();
+        bytes[byte] ^= 1;
+        equal(format!("{what} changed"), keys.signed(&bytes), false)?;
+    }
+    let mut keys = keys;
+    keys.revoke_image(&good)?;
+    equal("revoked image", keys.signed(&good), false)
+}
+
+/// Changes images and loads them.
+fn changed() -> Result {
+    let (keys, images) = (keys()?, images()?);
+    let messages: Vec<_> = images.iter().map(|image| image.message.clone()).collect();
+    let count = if all() { ALL } else { SAMPLE };
+    let mut accepted = 0;
+    for image in &images {
+        let signed = counts_as_signed(&dry(&image.bytes)?).context(&image.name)?;
+        let proved = keys.signed(&image.bytes);
+        let what = format!("{} counts as signed, and it is proved", image.name);
+        equal(what, (signed, signed && proved), (signed, signed))?;
+    }
+    for number in 0..count {
+        let mut random = Random::new((SEED << 32) | number);
+        let image = random.choose(&images).ok_or("there are no images")?;
+        let mut envelope = Envelope::new(image.message.clone());
+        let mut made = vec![];
+        // Each kind in its turn, then any.
+        let mut next = number as usize % CHANGES.len();
+        for _ in 0..=random.below(CHANGES_MAX) {
+            let (name, change) = CHANGES[next];
+            if change(&mut envelope, &mut random, &messages).is_some() {
+                made.push(name);
+            }
+            next = random.below(CHANGES.len());
+        }
+        let bytes = envelope.around(&image.bytes);
+        let what = format!(
+            "seed {SEED}, number {number}: {}: {}",
+            image.name,
+            made.join(", ")
+        );
+        let run = dry(&bytes)?;
+        if counts_as_signed(&run).context(&what)? {
+            accepted += 1;
+            equal("it is proved", keys.signed(&bytes), true)
+                .context(&what)
+                .context(run.log.join("\n"))?;
+        }
+        if number % 500 == 0 {
+            next_is_fine().context(what)?;
+        }
+    }
+    println!("# seed {SEED}, {count} envelopes: {accepted} are those of a signed image");
+    next_is_fine()?;
+    // What no change spoils is still accepted, and much is not.
+    equal("some count as signed", accepted > count / 20, true)?;
+    equal("most do not", accepted < count / 2, true)
+}
