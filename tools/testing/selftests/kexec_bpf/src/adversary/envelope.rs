@@ -7,15 +7,21 @@ use std::fs;
 
 use super::all;
 use super::authenticode::Keys;
-use super::mutate::{Envelope, CHANGES};
+use super::mutate::{certificates, Envelope, CHANGES};
 use super::random::Random;
 use crate::der::Element;
-use crate::harness::{equal, skip, Context, Result};
+use crate::harness::{equal, skip, Context, Result, Test};
 use crate::load::{enforced, file, image, path, secure_boot, stored, Load, Loaded};
 use crate::pe;
-use crate::policy::policy;
+use crate::policy::{blacklist, policy};
 
-tests![checker, changed];
+tests![checker, of_all_images, of_refused_images];
+
+/// What is withdrawn is so until the machine ends.
+pub const LAST: &[Test] = &[Test {
+    name: concat!(module_path!(), "::of_withdrawn_images"),
+    run: of_withdrawn_images,
+}];
 
 /// With 10000 of them, each kind of change is met some 150 times alone, and with others.
 const ALL: u64 = 10_000;
@@ -151,21 +157,27 @@ fn checker() -> Result {
     equal("revoked image", keys.signed(&good), false)
 }
 
-/// Changes images and loads them.
-fn changed() -> Result {
-    let (keys, images) = (keys()?, images()?);
+/// Changes those of the images that `is_meant`, and loads them. Returns how many of how many count as
+/// signed.
+fn walk(keys: &Keys, images: &[Signed], is_meant: impl Fn(&Signed) -> bool) -> Result<(u64, u64)> {
     let messages: Vec<_> = images.iter().map(|image| image.message.clone()).collect();
-    let count = if all() { ALL } else { SAMPLE };
-    let mut accepted = 0;
-    for image in &images {
-        let signed = counts_as_signed(&dry(&image.bytes)?).context(&image.name)?;
-        let proved = keys.signed(&image.bytes);
-        let what = format!("{} counts as signed, and it is proved", image.name);
-        equal(what, (signed, signed && proved), (signed, signed))?;
+    let meant: Vec<_> = images.iter().filter(|image| is_meant(image)).collect();
+    let check = |bytes: &[u8]| -> Result<bool> {
+        let run = dry(bytes)?;
+        let signed = counts_as_signed(&run)?;
+        if signed {
+            equal("it is proved", keys.signed(bytes), true).context(run.log.join("\n"))?;
+        }
+        Ok(signed)
+    };
+    for image in images {
+        check(&image.bytes).context(&image.name)?;
     }
+    let count = if all() { ALL } else { SAMPLE };
+    let mut signed = 0;
     for number in 0..count {
         let mut random = Random::new((SEED << 32) | number);
-        let image = random.choose(&images).ok_or("there are no images")?;
+        let image = random.choose(&meant).ok_or("there are no images")?;
         let mut envelope = Envelope::new(image.message.clone());
         let mut made = vec![];
         // Each kind in its turn, then any.
@@ -177,26 +189,55 @@ fn changed() -> Result {
             }
             next = random.below(CHANGES.len());
         }
-        let bytes = envelope.around(&image.bytes);
-        let what = format!(
-            "seed {SEED}, number {number}: {}: {}",
-            image.name,
-            made.join(", ")
-        );
-        let run = dry(&bytes)?;
-        if counts_as_signed(&run).context(&what)? {
-            accepted += 1;
-            equal("it is proved", keys.signed(&bytes), true)
-                .context(&what)
-                .context(run.log.join("\n"))?;
-        }
+        let what = format!("seed {SEED}, number {number}, {}: {made:?}", image.name);
+        signed += u64::from(check(&envelope.around(&image.bytes)).context(&what)?);
         if number % 500 == 0 {
             next_is_fine().context(what)?;
         }
     }
-    println!("# seed {SEED}, {count} envelopes: {accepted} are those of a signed image");
+    println!("# seed {SEED}, {count} envelopes: {signed} are those of signed images");
     next_is_fine()?;
-    // What no change spoils is still accepted, and much is not.
-    equal("some count as signed", accepted > count / 20, true)?;
-    equal("most do not", accepted < count / 2, true)
+    Ok((signed, count))
+}
+
+/// What no change spoils is still accepted, and much is not.
+fn of_all_images() -> Result {
+    let (signed, count) = walk(&keys()?, &images()?, |_| true)?;
+    equal("some count as signed", signed > count / 20, true)?;
+    equal("most do not", signed < count / 2, true)
+}
+
+/// No change makes the kernel trust who is not trusted.
+fn of_refused_images() -> Result {
+    let keys = keys()?;
+    walk(&keys, &images()?, |image| !keys.signed(&image.bytes))?;
+    Ok(())
+}
+
+/// Adds an entry to the blacklist, unless another test did.
+fn withdraw(entry: &str, image: &[u8]) -> Result {
+    match counts_as_signed(&dry(image)?)? {
+        true => blacklist(entry),
+        false => Ok(()),
+    }
+}
+
+/// The same of a key and of an image that were withdrawn later.
+fn of_withdrawn_images() -> Result {
+    let (mut keys, images) = (keys()?, images()?);
+    let withdrawn = images.iter().find(|image| image.name == "withdrawn");
+    let withdrawn = withdrawn.ok_or("there is no such image")?;
+    withdraw("withdrawn", &withdrawn.bytes)?;
+    let mut envelope = Envelope::new(withdrawn.message.clone());
+    for certificate in certificates(&mut envelope).ok_or("it has no certificate")? {
+        keys.revoke(&certificate.encode())?;
+    }
+    equal("it is proved", keys.signed(&withdrawn.bytes), false)?;
+    walk(&keys, &images, |image| image.name == "withdrawn")?;
+
+    let image = policy("builtin")?;
+    withdraw("image", &image)?;
+    keys.revoke_image(&image)?;
+    walk(&keys, &images, |image| !keys.signed(&image.bytes))?;
+    Ok(())
 }

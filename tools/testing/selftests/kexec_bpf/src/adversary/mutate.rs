@@ -448,7 +448,8 @@ fn signers(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
     last?.elements_mut()
 }
 
-fn certificates(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
+/// The certificates of a message.
+pub fn certificates(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
     let parts = envelope.message.at_mut(&[1, 0])?.elements_mut()?;
     let mut parts = parts.iter_mut();
     parts.find(|part| part.tag == context(0))?.elements_mut()
