@@ -10,7 +10,7 @@ use std::slice;
 
 use crate::harness::{Context, Result};
 use crate::load::{syscall, Load, Loaded};
-use crate::uapi::{Args, ARGS_SIZE_VER0};
+use crate::uapi::ARGS_SIZE_VER0;
 
 /// No process that was killed lives that long, even on a machine that does much else.
 const HANG_MS: i32 = 600_000;
@@ -93,29 +93,30 @@ impl Child {
 
     /// Starts a process that loads by a plan.
     pub fn with_plan(load: &Load<'_>, plan: &Plan<'_>) -> Result<Self> {
+        Self::run(|log| {
+            if let Some(procs) = plan.joins {
+                // SAFETY: There is one byte.
+                unsafe { libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) };
+            }
+            let args = load.args(log);
+            let mut errno = 0;
+            for _ in 0..plan.times.max(1) {
+                errno = syscall(&args, ARGS_SIZE_VER0);
+            }
+            errno
+        })
+    }
+
+    /// Starts a process that runs `body`, which gets the address and size of a buffer for the log
+    /// and returns the errno of the process's end.
+    pub fn run(body: impl FnOnce((u64, u64)) -> i32) -> Result<Self> {
         let log = Shared::new()?;
-        let args = Args {
-            flags: load.flags,
-            image_fd: load.image,
-            initrd_fd: load.initrd,
-            map_fd: load.map,
-            cmdline: load.cmdline.as_ptr() as u64,
-            cmdline_len: load.cmdline.len() as u64,
-            log_buf: log.start as u64,
-            log_size: LOG_SIZE as u64,
-        };
-        // SAFETY: The child only makes system calls.
+        // SAFETY: The child ends without a return from here. Other threads are not in it: what it
+        // does may take no lock of theirs but those of the allocator, which fork() puts in order.
         let pid = match unsafe { libc::fork() } {
             -1 => return Err(io::Error::last_os_error()).context("fork"),
             0 => {
-                if let Some(procs) = plan.joins {
-                    // SAFETY: There is one byte.
-                    unsafe { libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) };
-                }
-                let mut errno = 0;
-                for _ in 0..plan.times.max(1) {
-                    errno = syscall(&args, ARGS_SIZE_VER0);
-                }
+                let errno = body((log.start as u64, LOG_SIZE as u64));
                 // SAFETY: There are no requirements.
                 unsafe { libc::_exit(errno) }
             }

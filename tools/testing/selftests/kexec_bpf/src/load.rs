@@ -194,17 +194,22 @@ impl Load<'_> {
 
     /// Makes the system call with this buffer for the log. Returns the errno, or 0.
     pub fn run_with(&self, log: &mut [u8]) -> i32 {
-        let args = Args {
+        let args = self.args((log.as_mut_ptr() as u64, log.len() as u64));
+        syscall(&args, ARGS_SIZE_VER0)
+    }
+
+    /// The structure, with the address and size of a buffer for the log.
+    pub fn args(&self, (log_buf, log_size): (u64, u64)) -> Args {
+        Args {
             flags: self.flags,
             image_fd: self.image,
             initrd_fd: self.initrd,
             map_fd: self.map,
             cmdline: self.cmdline.as_ptr() as u64,
             cmdline_len: self.cmdline.len() as u64,
-            log_buf: log.as_mut_ptr() as u64,
-            log_size: log.len() as u64,
-        };
-        syscall(&args, ARGS_SIZE_VER0)
+            log_buf,
+            log_size,
+        }
     }
 }
 
