@@ -120,6 +120,11 @@ impl Fuse {
             .context("wait for the read of a FUSE file")
     }
 
+    /// Waits until someone reads, at most that many milliseconds.
+    pub fn asked_within(&self, ms: u64) -> Option<Asked> {
+        self.asked.recv_timeout(Duration::from_millis(ms)).ok()
+    }
+
     /// Answers a read.
     pub fn answer(&self, asked: &Asked, bytes: &[u8]) {
         reply(&self.device, asked.unique, 0, bytes);

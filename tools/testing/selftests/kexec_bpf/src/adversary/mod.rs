@@ -7,6 +7,8 @@
 
 mod authenticode;
 mod envelope;
+mod files;
+mod limits;
 mod mutate;
 mod random;
 
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::harness::Test;
 
 /// The tests in their order.
-pub const TESTS: &[&[Test]] = &[envelope::TESTS];
+pub const TESTS: &[&[Test]] = &[files::TESTS, envelope::TESTS, limits::TESTS];
 
 /// What lasts until the machine ends.
 pub const LAST: &[Test] = envelope::LAST;
