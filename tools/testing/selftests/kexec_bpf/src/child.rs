@@ -133,6 +133,17 @@ impl Child {
         })
     }
 
+    /// A descriptor of its own, in this process.
+    pub fn descriptor(&self, number: i32) -> Result<OwnedFd> {
+        let pidfd = self.pidfd.as_raw_fd();
+        // SAFETY: There are no requirements.
+        match unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd, number, 0) } {
+            -1 => Err(io::Error::last_os_error()).context("pidfd_getfd"),
+            // SAFETY: It is new.
+            fd => Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
+        }
+    }
+
     /// Its number.
     pub fn pid(&self) -> i32 {
         self.pid
@@ -158,6 +169,12 @@ impl Child {
         };
         // SAFETY: There is one structure.
         unsafe { libc::poll(&mut poll, 1, ms) == 1 }
+    }
+
+    /// Kills it without waiting for its end.
+    pub fn abandon(mut self) {
+        self.signal(libc::SIGKILL);
+        self.waited = true;
     }
 
     /// Waits for its end.

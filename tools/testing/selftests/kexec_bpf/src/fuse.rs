@@ -45,10 +45,13 @@ pub struct Asked {
 }
 
 /// How the kernel reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Through the page cache, where a fatal signal ends the wait.
     Cached,
+    /// Through the page cache, with the reader waiting for each request: one that was taken up has
+    /// to be answered.
+    Sync,
     /// As the program asks for it. A request that was taken up has to be answered.
     Direct,
 }
@@ -191,7 +194,7 @@ impl Server {
             let long = |at: usize| u64::from_ne_bytes(request[at..at + 8].try_into().unwrap());
             let (unique, node) = (long(8), long(16));
             let answer = match word(4) {
-                INIT => Ok(init()),
+                INIT => Ok(self.init()),
                 LOOKUP if &request[HEADER..] == b"file\0" => Ok(self.entry()),
                 LOOKUP => Err(libc::ENOENT),
                 GETATTR => Ok([vec![0; 16], self.attributes(node)].concat()),
@@ -238,20 +241,24 @@ impl Server {
     fn open(&self) -> Vec<u8> {
         const DIRECT_IO: u32 = 1;
         let flags = match self.mode {
-            Mode::Cached => 0,
+            Mode::Cached | Mode::Sync => 0,
             Mode::Direct => DIRECT_IO,
         };
         [0, 0, flags, 0].map(u32::to_ne_bytes).concat()
     }
-}
 
-/// `struct fuse_init_out` of version 7.31.
-fn init() -> Vec<u8> {
-    const ASYNC_READ: u32 = 1;
-    let words = [7, 31, 1 << 20, ASYNC_READ, 0, 4096, 1, 0];
-    let mut out = words.map(u32::to_ne_bytes).concat();
-    out.resize(64, 0);
-    out
+    /// `struct fuse_init_out` of version 7.31.
+    fn init(&self) -> Vec<u8> {
+        const ASYNC_READ: u32 = 1;
+        let flags = match self.mode {
+            Mode::Sync => 0,
+            Mode::Cached | Mode::Direct => ASYNC_READ,
+        };
+        let words = [7, 31, 1 << 20, flags, 0, 4096, 1, 0];
+        let mut out = words.map(u32::to_ne_bytes).concat();
+        out.resize(64, 0);
+        out
+    }
 }
 
 /// Answers a request. Whoever asked may be gone.

@@ -54,7 +54,7 @@ pub fn load_files(kernel: &File, initrd: Option<&File>, flags: libc::c_ulong) ->
 }
 
 /// Loads a kernel alone. Returns 0 or an errno.
-fn load(kernel: &[u8]) -> Result<i32> {
+pub fn load(kernel: &[u8]) -> Result<i32> {
     Ok(load_files(&file(kernel)?, None, 0))
 }
 

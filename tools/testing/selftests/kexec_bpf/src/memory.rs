@@ -51,7 +51,7 @@ fn gives_all_back(load: &Load<'_>) -> Result {
 }
 
 /// Bytes that the kernel holds, whoever pays for them. Free pages are no measure: CPUs keep some.
-fn held() -> Result<u64> {
+pub fn held() -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo")?;
     let mut held = 0;
     for name in ["VmallocUsed:", "SUnreclaim:", "Percpu:"] {

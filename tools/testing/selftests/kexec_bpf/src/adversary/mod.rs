@@ -9,15 +9,17 @@ mod authenticode;
 mod envelope;
 mod files;
 mod limits;
+mod memory;
 mod mutate;
 mod random;
+mod stalls;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::Test;
 
 /// The tests in their order.
-pub const TESTS: &[&[Test]] = &[files::TESTS, envelope::TESTS, limits::TESTS];
+pub const TESTS: &[&[Test]] = &[files::TESTS, envelope::TESTS, stalls::TESTS, limits::TESTS];
 
 /// What lasts until the machine ends.
 pub const LAST: &[Test] = envelope::LAST;
