@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{take_back, Cgroup};
 use crate::child::{Child, End, Plan};
 use crate::harness::{equal, Context, Result};
 use crate::load::{bpf_ids, file, image, loaded, Load, Loaded};
@@ -52,6 +52,7 @@ fn gives_all_back(load: &Load<'_>) -> Result {
 
 /// Bytes that the kernel holds, whoever pays for them. Free pages are no measure: CPUs keep some.
 pub fn held() -> Result<u64> {
+    take_back();
     let text = fs::read_to_string("/proc/meminfo")?;
     let mut held = 0;
     for name in ["VmallocUsed:", "SUnreclaim:", "Percpu:"] {
