@@ -106,6 +106,22 @@ pub fn lockdown() -> String {
     level.unwrap_or("none").into()
 }
 
+/// Whether debugfs is there to be used; it is mounted first. Lockdown closes it.
+pub fn debugfs() -> bool {
+    let place = c"/sys/kernel/debug".as_ptr();
+    // SAFETY: All strings end with a NUL.
+    unsafe {
+        libc::mount(
+            c"debugfs".as_ptr(),
+            place,
+            c"debugfs".as_ptr(),
+            0,
+            std::ptr::null(),
+        )
+    };
+    lockdown() == "none"
+}
+
 /// Whether images have to be signed.
 pub fn enforced() -> bool {
     lockdown() != "none" || secure_boot()
