@@ -5,6 +5,7 @@ export ARCH KDIR TOOLCHAIN
 help:
 	@echo 'make demo     a locked-down machine kexecs a signed UKI and refuses forged ones'
 	@echo 'make check    every test'
+	@echo 'make check-debug   those of the kernel, x86_64 alone, by one with KASAN, lockdep, kmemleak and the like (hours)'
 	@echo 'make selftest NAME=NAME   the selftests whose names contain it: make selftest NAME=adversary::files [LOCKDOWN=integrity]'
 	@echo 'make adversary   all that root can try, each walk in full, under each lockdown level (hours)'
 	@echo 'make fuzz     the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
@@ -22,6 +23,8 @@ demo:
 	@scripts/demo
 check:
 	@scripts/check
+check-debug:
+	@scripts/check --debug
 selftest:
 	@scripts/selftest $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) $(NAME)
 adversary:
@@ -41,4 +44,4 @@ series-check:
 vm:
 	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
 
-.PHONY: help demo check selftest adversary bench fuzz kernel series series-check vm
+.PHONY: help demo check check-debug selftest adversary bench fuzz kernel series series-check vm

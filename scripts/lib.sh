@@ -113,6 +113,9 @@ ktap() {
 	fi
 }
 
+# What is in the first line of a report that something is wrong with the kernel.
+splats='BUG: |WARNING: |INFO: task |INFO: rcu|Oops: |UBSAN: |general protection fault|rust_kernel: panicked|memory leaks'
+
 # lock NAME: held until the script ends; others wait their turn.
 lock() {
 	exec {lock_fd}>"$cache/$1.lock"
