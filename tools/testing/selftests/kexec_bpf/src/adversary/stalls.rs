@@ -19,7 +19,7 @@ use crate::load::{file, image, syscall, unload, Load};
 use crate::memory::held;
 use crate::object::{options, test_run_raw, Input};
 use crate::private::{ask, READ_FD};
-use crate::script::{bind_kernel, Script};
+use crate::script::{bind_kernel, read_fd, Script};
 use crate::uapi::{range, Args, Test, ARGS_SIZE_VER0, IMAGE};
 
 tests![that_can_be_killed, that_cannot_be_killed];
@@ -60,9 +60,15 @@ enum Role {
     Image,
     Initrd,
     OfTheProgram,
+    OfATestRun,
 }
 
-const ROLES: [Role; 3] = [Role::Image, Role::Initrd, Role::OfTheProgram];
+const ROLES: [Role; 4] = [
+    Role::Image,
+    Role::Initrd,
+    Role::OfTheProgram,
+    Role::OfATestRun,
+];
 
 /// What is fine in a load.
 struct Good {
@@ -106,6 +112,13 @@ impl Good {
                 map: data.as_fd().as_raw_fd(),
                 ..Load::dry(&self.private)
             },
+            Role::OfATestRun => {
+                let script = Script::load()?;
+                return Child::run(|_| {
+                    let run = script.run(&Input::default(), &[read_fd(fd.into(), 0)]);
+                    run.map_or(-1, |run| run.output.errno)
+                });
+            }
         })
     }
 
