@@ -8,13 +8,12 @@ use rsa::{Pkcs1v15Sign, RsaPublicKey};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use crate::der::{context, Element, OCTET_STRING, SEQUENCE};
+use crate::der::{context, Element, OCTET_STRING, SEQUENCE, SET};
 use crate::harness::Result;
 use crate::pe;
 
 const BIT_STRING: u8 = 0x03;
 const OID: u8 = 0x06;
-const SET: u8 = 0x31;
 
 /// Contents of object identifiers.
 const SHA1: &[u8] = &[0x2b, 0x0e, 3, 2, 0x1a];

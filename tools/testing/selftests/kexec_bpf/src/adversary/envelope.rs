@@ -7,13 +7,13 @@ use std::fs;
 
 use super::all;
 use super::authenticode::Keys;
-use super::mutate::{certificates, Envelope, CHANGES};
+use super::mutate::{Envelope, CHANGES};
 use super::random::Random;
 use crate::der::Element;
 use crate::harness::{equal, skip, Context, Result, Test};
 use crate::load::{enforced, file, image, path, secure_boot, stored, Load, Loaded};
 use crate::pe;
-use crate::policy::{blacklist, policy};
+use crate::policy::{blacklist, policy, trust};
 
 tests![checker, of_all_images, of_refused_images];
 
@@ -45,9 +45,7 @@ fn keys() -> Result<Keys> {
     // It is in the builtin keyring as well.
     keys.trust(&stored("keys/revoked.der")?)?;
     keys.revoke(&stored("keys/revoked.der")?)?;
-    if fs::exists(path("keys/leaked.der"))? {
-        keys.revoke(&stored("keys/leaked.der")?)?;
-    }
+    keys.revoke(&stored("keys/leaked.der")?)?;
     if secure_boot() {
         keys.trust(&stored("keys/platform.der")?)?;
     }
@@ -138,6 +136,8 @@ fn checker() -> Result {
         ("untrusted", false),
         ("revoked", false),
         ("of-revoked", false),
+        ("leaked", false),
+        ("false", false),
     ] {
         equal(name, keys.signed(&policy(name)?), signed)?;
     }
@@ -214,30 +214,21 @@ fn of_refused_images() -> Result {
     Ok(())
 }
 
-/// Adds an entry to the blacklist, unless another test did.
-fn withdraw(entry: &str, image: &[u8]) -> Result {
-    match counts_as_signed(&dry(image)?)? {
-        true => blacklist(entry),
-        false => Ok(()),
-    }
-}
-
 /// The same of a key and of an image that were withdrawn later.
 fn of_withdrawn_images() -> Result {
     let (mut keys, images) = (keys()?, images()?);
-    let withdrawn = images.iter().find(|image| image.name == "withdrawn");
-    let withdrawn = withdrawn.ok_or("there is no such image")?;
-    withdraw("withdrawn", &withdrawn.bytes)?;
-    let mut envelope = Envelope::new(withdrawn.message.clone());
-    for certificate in certificates(&mut envelope).ok_or("it has no certificate")? {
-        keys.revoke(&certificate.encode())?;
+    for name in ["secondary", "withdrawn"] {
+        trust(name)?;
+        keys.trust(&stored(&format!("policy/{name}.der"))?)?;
     }
-    equal("it is proved", keys.signed(&withdrawn.bytes), false)?;
-    walk(&keys, &images, |image| image.name == "withdrawn")?;
+    equal("it is proved", keys.signed(&policy("withdrawn")?), true)?;
+    blacklist("withdrawn")?;
+    keys.revoke(&stored("policy/withdrawn.der")?)?;
+    let of_withdrawn = |image: &Signed| image.name.contains("withdrawn");
+    walk(&keys, &images, of_withdrawn)?;
 
-    let image = policy("builtin")?;
-    withdraw("image", &image)?;
-    keys.revoke_image(&image)?;
+    blacklist("image")?;
+    keys.revoke_image(&policy("builtin")?)?;
     walk(&keys, &images, |image| !keys.signed(&image.bytes))?;
     Ok(())
 }

@@ -4,10 +4,9 @@
 //! and the two fields of the headers.
 
 use super::random::Random;
-use crate::der::{context, Contents, Element, Length, INTEGER, OCTET_STRING, SEQUENCE};
+use crate::der::{context, Contents, Element, Length, INTEGER, OCTET_STRING, SEQUENCE, SET};
 use crate::pe;
 
-const SET: u8 = 0x31;
 const OID: u8 = 0x06;
 /// `[0]`, primitive: the subject key ID by which a SignerInfo names a certificate.
 const KEY_ID: u8 = 0x80;
@@ -448,8 +447,7 @@ fn signers(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
     last?.elements_mut()
 }
 
-/// The certificates of a message.
-pub fn certificates(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
+fn certificates(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
     let parts = envelope.message.at_mut(&[1, 0])?.elements_mut()?;
     let mut parts = parts.iter_mut();
     parts.find(|part| part.tag == context(0))?.elements_mut()

@@ -261,7 +261,7 @@ fn programs_are_freed() -> Result {
             let held = (held()? - before) >> 20;
             return Err(format!("{held} MiB of closed BPF programs are not freed").into());
         }
-        sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(200));
     }
     Ok(())
 }
