@@ -2,14 +2,15 @@
 
 //! The caller's private data, by an image whose program does what they say.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
-use crate::harness::{equal, Context, Result};
+use crate::harness::{equal, skip, Context, Result};
 use crate::load::{file, image, Load, Loaded};
 use crate::uapi::{PRIVATE_MAX, VERIFY_PE};
 
@@ -19,6 +20,7 @@ tests![
     not_a_map,
     other_shapes,
     other_types,
+    offloaded,
     limit,
     not_readable,
     an_image_without_such_a_map,
@@ -124,6 +126,9 @@ fn other_shapes() -> Result {
     Ok(())
 }
 
+const OTHER_TYPE: &str =
+    "private data: the map is not an array, is offloaded to a device, or has special fields";
+
 fn other_types() -> Result {
     const NO_PREALLOC: u32 = 1;
 
@@ -135,12 +140,36 @@ fn other_types() -> Result {
         (MapType::RingBuf, 0, 0, 4096, 0),
     ] {
         let data = map(kind, key, value, entries, flags)?;
-        let why = "private data: the map is not an array, or has special fields";
         run(&image_file()?, data.as_fd().as_raw_fd())
-            .refused(libc::ELIBBAD, why)
+            .refused(libc::ELIBBAD, OTHER_TYPE)
             .context(format!("{kind:?}"))?;
     }
     Ok(())
+}
+
+/// An array by its type. A device has it, and the kernel no way to read it.
+fn offloaded() -> Result {
+    const BUS: &str = "/sys/bus/netdevsim";
+    const DEVICE: &str = "71";
+
+    if !Path::new(BUS).exists() {
+        return skip("the kernel has no netdevsim");
+    }
+    fs::write(format!("{BUS}/new_device"), format!("{DEVICE} 1"))?;
+    let result = offloaded_to(&format!("{BUS}/devices/netdevsim{DEVICE}/net"));
+    fs::write(format!("{BUS}/del_device"), DEVICE)?;
+    result
+}
+
+fn offloaded_to(devices: &str) -> Result {
+    let device = fs::read_dir(devices)?.next().ok_or("no device")??.path();
+    let options = bpf_map_create_opts {
+        sz: size_of::<bpf_map_create_opts>() as _,
+        map_ifindex: fs::read_to_string(device.join("ifindex"))?.trim().parse()?,
+        ..Default::default()
+    };
+    let data = MapHandle::create(MapType::Array, Some("data"), 4, VALUE_SIZE, 1, &options)?;
+    run(&image_file()?, data.as_fd().as_raw_fd()).refused(libc::ELIBBAD, OTHER_TYPE)
 }
 
 fn limit() -> Result {
