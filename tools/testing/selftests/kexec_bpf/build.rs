@@ -15,6 +15,8 @@ fn main() {
         "src/bpf/script.bpf.c",
         "src/bpf/context.bpf.c",
         "src/bpf/refused.bpf.c",
+        "src/bpf/hooks.bpf.c",
+        "src/bpf/operations.bpf.c",
         "first/first.bpf.c",
         "src/bin/kexec_bpf_bench/addons.bpf.c",
         "../../../kexec_bpf/uki.bpf.c",

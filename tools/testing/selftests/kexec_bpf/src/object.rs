@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::atomic::AtomicU8;
 use std::sync::{Mutex, Once};
 
-use libbpf_rs::{MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
+use libbpf_rs::{Link, MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
 
 use crate::harness::{Context, Result};
 use crate::uapi::{Test, BPF_PROG_TYPE_KEXEC};
@@ -111,6 +111,14 @@ impl Object {
             libc::MAP_FAILED => Err(io::Error::last_os_error()).context("mmap"),
             start => Ok(Mapped(start.cast())),
         }
+    }
+
+    /// Adds operations to the kernel, until what is returned is dropped.
+    pub fn attach_operations(&mut self, name: &str) -> Result<Link> {
+        let map = self.0.maps_mut().find(|map| map.name() == name);
+        let mut map = map.ok_or_else(|| format!("no map {name}"))?;
+        map.attach_struct_ops()
+            .map_err(|error| format!("{error}\n{}", messages()).into())
     }
 
     fn map(&self, name: &str) -> Result<libbpf_rs::Map<'_>> {

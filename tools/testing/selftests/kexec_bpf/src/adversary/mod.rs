@@ -8,18 +8,30 @@
 mod authenticode;
 mod envelope;
 mod files;
+mod functions;
+mod hooks;
 mod limits;
 mod memory;
 mod mutate;
+mod programs;
 mod random;
+mod scene;
 mod stalls;
+mod watchers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::harness::Test;
 
 /// The tests in their order.
-pub const TESTS: &[&[Test]] = &[files::TESTS, envelope::TESTS, stalls::TESTS, limits::TESTS];
+pub const TESTS: &[&[Test]] = &[
+    hooks::TESTS,
+    watchers::TESTS,
+    files::TESTS,
+    envelope::TESTS,
+    stalls::TESTS,
+    limits::TESTS,
+];
 
 /// What lasts until the machine ends.
 pub const LAST: &[Test] = envelope::LAST;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+/* Programs that answer in place of a hook, and programs to replace those. */
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+char _license[] SEC("license") = "GPL";
+
+SEC("?fmod_ret/security_locked_down")
+__u64 function(__u64 *ctx __arg_ctx)
+{
+	return 0;
+}
+
+SEC("?lsm/locked_down")
+__u64 module(__u64 *ctx __arg_ctx)
+{
+	return 0;
+}
+
+/* 0 for a caller that gets an int, but not for a trampoline. */
+SEC("?freplace")
+__u64 upper_half(__u64 *ctx __arg_ctx)
+{
+	return 1ULL << 32;
+}
+
+/* No errno. */
+SEC("?freplace")
+__u64 positive(__u64 *ctx __arg_ctx)
+{
+	return 4096;
+}
