@@ -31,6 +31,7 @@ mod context;
 mod crash;
 mod decompress;
 mod descriptors;
+mod documentation;
 mod files;
 mod first;
 mod grab;
@@ -81,6 +82,7 @@ const TESTS: &[&[harness::Test]] = &[
     images::TESTS,
     zboot::TESTS,
     first::TESTS,
+    documentation::TESTS,
     verifier::TESTS,
     closed_lists::TESTS,
     callers::TESTS,
@@ -105,16 +107,21 @@ const TESTS: &[&[harness::Test]] = &[
     meanwhile::TESTS,
 ];
 
+/// All tests but those of "appraisal". The adversary finds the keyrings as they were when the
+/// machine began.
+fn all() -> Vec<harness::Test> {
+    [adversary::TESTS, TESTS, &[adversary::LAST]]
+        .concat()
+        .concat()
+}
+
 /// The tests of this choice, in their order.
 fn choose(names: &[String]) -> Vec<harness::Test> {
     let tests = match names {
         [] => TESTS.concat(),
         // What follows these would see another kernel: they run on their own.
         [name] if name == "appraisal" => appraisal::TESTS.to_vec(),
-        // The adversary finds the keyrings as they were when the machine began.
-        _ => [adversary::TESTS, TESTS, &[adversary::LAST]]
-            .concat()
-            .concat(),
+        _ => all(),
     };
     harness::named(tests, names)
 }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! "What holds" of Documentation/bpf/kexec.rst: each claim names the tests that hold it up.
+
+use crate::harness::{equal, Result, Test};
+
+tests![each_claim_has_tests];
+
+const PAGE: &str = include_str!("../../../../../Documentation/bpf/kexec.rst");
+
+/// The claims, each with the names below it. Names are the indented lines.
+fn claims() -> Vec<(String, Vec<&'static str>)> {
+    let (_, section) = PAGE
+        .split_once("\nWhat holds\n----------\n")
+        .unwrap_or_default();
+    let (section, _) = section.split_once("\n----").unwrap_or_default();
+    section
+        .split("\n\n")
+        .filter(|paragraph| paragraph.trim_start().starts_with('*'))
+        .map(|paragraph| {
+            let (claim, names) = paragraph.split_once("\n    ").unwrap_or((paragraph, ""));
+            let names = names.split("``").skip(1).step_by(2);
+            (claim.replace('\n', " "), names.collect())
+        })
+        .collect()
+}
+
+/// Whether a name is that of a test, or of a module with tests.
+fn exists(tests: &[Test], name: &str) -> bool {
+    tests.iter().any(|test| {
+        let (_, test) = test.name.split_once("::").unwrap_or_default();
+        test.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    })
+}
+
+fn each_claim_has_tests() -> Result {
+    let tests = crate::all();
+    let claims = claims();
+    equal("there are claims", claims.len() > 10, true)?;
+    for (claim, names) in claims {
+        equal(format!("names below {claim}"), names.is_empty(), false)?;
+        for name in names {
+            equal(format!("a test {name}"), exists(&tests, name), true)?;
+        }
+    }
+    Ok(())
+}
