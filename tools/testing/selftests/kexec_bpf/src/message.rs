@@ -2,7 +2,7 @@
 
 //! PKCS #7 messages, to be changed: no signature covers which certificates and signers they have.
 
-use crate::der::{context, Element, INTEGER, OCTET_STRING, SEQUENCE, SET};
+use crate::der::{context, Element, SEQUENCE, SET};
 use crate::harness::Result;
 use crate::pe::{certificate, certificates, with_certificates};
 
@@ -119,26 +119,6 @@ impl Message {
         let fields = fields.ok_or("the certificate is malformed")?;
         Ok(Element::constructed(SEQUENCE, fields))
     }
-
-    /// What finds a key by the first certificate's subject key ID where an issuer and a serial
-    /// number are expected: the kernel joins the two, and compares them with either.
-    pub fn key_id(&mut self) -> Result<Element> {
-        const SUBJECT_KEY_ID: [u8; 5] = [6, 3, 0x55, 0x1d, 0x0e];
-        let certificate = self.certificates()?.first();
-        let bytes = certificate.ok_or("there is no certificate")?.encode();
-        let mut windows = bytes.windows(SUBJECT_KEY_ID.len());
-        let at = windows.position(|window| window == SUBJECT_KEY_ID);
-        let rest = at.map_or(&[][..], |at| &bytes[at + SUBJECT_KEY_ID.len()..]);
-        // The extension's value is one within another.
-        let outer = Element::parse(rest).filter(|(outer, _)| outer.tag == OCTET_STRING);
-        let id = outer.and_then(|(mut outer, _)| {
-            let (mut inner, _) = Element::parse(outer.bytes_mut()?)?;
-            inner.bytes_mut().cloned()
-        });
-        let serial = Element::primitive(INTEGER, &id.ok_or("the certificate has no key ID")?);
-        let nobody = Element::constructed(SEQUENCE, vec![]);
-        Ok(Element::constructed(SEQUENCE, vec![nobody, serial]))
-    }
 }
 
 /// This SignerInfo, but it names somebody else.
@@ -146,14 +126,5 @@ pub fn naming(mut signer: Element, names: Element) -> Result<Element> {
     *signer
         .at_mut(&[NAMES])
         .ok_or("the SignerInfo is malformed")? = names;
-    Ok(signer)
-}
-
-/// This SignerInfo with another signature, which fits nothing.
-pub fn with_signature_changed(mut signer: Element) -> Result<Element> {
-    let fields = signer.elements_mut().into_iter().flatten();
-    let signature = fields.filter(|field| field.tag == OCTET_STRING).last();
-    let byte = signature.and_then(|signature| signature.bytes_mut()?.last_mut());
-    *byte.ok_or("the SignerInfo has no signature")? ^= 1;
     Ok(signer)
 }

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 
 use crate::harness::{equal, Context, Result};
 use crate::load::{enforced, file, image, secure_boot, stored, Load};
-use crate::message::{naming, with_signature_changed, Message};
+use crate::message::Message;
 use crate::object::Input;
 use crate::pe::{certificate, certificates, sections, with_certificates};
 use crate::script::{read_fd, Script};
@@ -172,13 +172,13 @@ fn twice() -> Result<Vec<u8>> {
     Ok(message.with_signer(signer)?.into_image(&image))
 }
 
-/// By the leaked key twice, and once more by it, but wrong.
+/// By the leaked key twice, and by one whose certificate says falsely that the leaked one made it.
 fn signers_added() -> Result<Vec<u8>> {
     let image = policy("leaked")?;
     let mut message = Message::of(&image)?;
     let signer = message.signer()?;
-    let wrong = with_signature_changed(naming(signer.clone(), message.key_id()?)?)?;
-    let message = message.with_signer(signer)?.with_signer(wrong)?;
+    let message = message.with_signer(signer)?;
+    let message = message.with_all_of(Message::of(&policy("false")?)?)?;
     Ok(message.into_image(&image))
 }
 
