@@ -8,9 +8,9 @@ use crate::error::{
 };
 use core::ops::Range;
 
-/// The most blocks of a compressed stream. They are counted before any is decoded, which no signal
-/// ends, and each takes time even if it makes nothing. The most that a compressor makes of 1 GiB,
-/// in blocks of 128 KiB that it splits, are some ten thousands.
+/// The most blocks of a compressed stream. Before the first is decoded, a walk that no signal ends
+/// goes over the headers of all of them; and each takes time to decode even if it makes nothing.
+/// Compressors make some ten thousands of 1 GiB at most, of 128 KiB each or of parts of that.
 pub const BLOCKS_MAX: usize = 1 << 18;
 
 /// The rule that more of them break.
