@@ -5,7 +5,9 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::thread;
 
+use crate::fuse::{Fuse, Mode};
 use crate::harness::{equal, Result};
 use crate::load::{file, image, write_only};
 use crate::object::Input;
@@ -19,6 +21,7 @@ tests![
     not_open_for_reading,
     someone_writes_to_it,
     twice,
+    taken_while_it_is_not_open,
     unknown_flags,
     signed_images,
     unsigned_images,
@@ -98,6 +101,33 @@ fn someone_writes_to_it() -> Result {
     std::fs::remove_file(path)?;
     Script::load()?.check(&Input::default(), &[(read_fd(fd(&both), 0), EBUSY)])?;
     Ok(())
+}
+
+/// What another thread opens meanwhile is not read.
+fn taken_while_it_is_not_open() -> Result {
+    const CLOSED: i32 = 900;
+    let script = Script::load()?;
+    let other = file(b"text")?;
+    let fuse = Fuse::mount(4, Mode::Direct)?;
+    let steps = [
+        (read_fd(CLOSED.into(), 0), EBADF),
+        (read_fd(fd(fuse.file()), 0), HANDLE.into()),
+        (read_fd(CLOSED.into(), 0), EBADF),
+    ];
+    thread::scope(|scope| {
+        let opens = scope.spawn(move || -> Result<Fuse> {
+            let asked = fuse.asked()?;
+            // SAFETY: Nobody else uses the number.
+            unsafe { libc::dup2(other.as_raw_fd(), CLOSED) };
+            fuse.answer(&asked, b"text");
+            Ok(fuse)
+        });
+        let run = script.check(&Input::default(), &steps);
+        let fuse = opens.join().expect("it does not panic");
+        // SAFETY: Nobody else uses the number.
+        unsafe { libc::close(CLOSED) };
+        fuse.and(run).map(drop)
+    })
 }
 
 fn twice() -> Result {
