@@ -21,8 +21,7 @@ enum kfunc {
 enum place {
 	STACK		= 0,
 	STACK_ODD	= 1,	/* not aligned */
-	VALUE		= 2,	/* in a map, so many bytes less 2 behind a multiple of 8 */
-	VALUE_END	= 10,
+	VALUE		= 8,	/* in a map: the low bits are what is over a multiple of 8 */
 };
 
 struct step {
@@ -130,8 +129,8 @@ static int take_step(__u32 i, struct state *state)
 		return 1;
 	if (step->place == STACK_ODD)
 		range = (void *)(odd + 1);
-	else if (step->place >= VALUE && step->place < VALUE_END)
-		range = (void *)(value->bytes + step->place - VALUE);
+	else if (step->place & VALUE)
+		range = (void *)(value->bytes + (step->place & 7));
 	if (step->place)
 		copy((__u8 *)range, (__u8 *)&aligned);
 
