@@ -126,8 +126,6 @@ static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 		return -EPERM;
 	if (kattr->test.flags || kattr->test.cpu || kattr->test.batch_size)
 		return -EINVAL;
-	if (!ctx_in && kattr->test.ctx_size_in)
-		return -EINVAL;
 	if (kattr->test.ctx_size_in > PAGE_SIZE)
 		return -E2BIG;
 	if (ctx_in) {

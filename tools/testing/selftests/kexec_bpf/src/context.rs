@@ -201,7 +201,7 @@ fn sizes_of_the_structure() -> Result {
         // Shorter: the rest is zero.
         (48, 0, 0, 1),
         (44, 0, 0, 0),
-        (0, 0, 0, 0),
+        (0, 0, libc::EINVAL, 0),
     ] {
         longer.tail = tail;
         let mut options = options(b"", &longer.test);
