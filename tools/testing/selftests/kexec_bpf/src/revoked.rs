@@ -5,7 +5,7 @@
 
 use crate::harness::{equal, Context, Result};
 use crate::kexec_file;
-use crate::load::{file, image, stored, Load};
+use crate::load::{file, stored, Load};
 use crate::message::{naming, Message};
 use crate::out_of_memory::fails;
 use crate::policy::{
@@ -80,6 +80,7 @@ fn signers_added() -> Result {
 /// Other messages may have several signers. An entry of the blacklist takes one; it is added only
 /// when its own message comes.
 fn other_messages() -> Result {
+    trust("withdrawn")?;
     blacklist("withdrawn")?;
     let entry = entry("false")?;
     let add = |message: &[u8]| try_add_key(".blacklist", "blacklist", &entry, message);
@@ -145,7 +146,6 @@ fn allocations_fail() -> Result {
 
 /// `kexec_file_load(2)` asks the blacklist for the digest of an image, too.
 fn kexec_file_load() -> Result {
-    let kernel = image("linux")?;
-    blacklist("linux")?;
-    kexec_file::loads_unless_enforced(&kernel, libc::EKEYREVOKED)
+    blacklist("listed")?;
+    kexec_file::loads_unless_enforced(&policy("listed")?, libc::EKEYREVOKED)
 }
