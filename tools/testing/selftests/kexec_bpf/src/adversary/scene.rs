@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use libbpf_rs::MapHandle;
 
-use super::functions::Function;
+use super::functions::{functions, Function};
 use super::programs::{attach, Act, Kind, Target, SLOTS};
 use crate::harness::{equal, skip, Context, Result};
 use crate::load::{enforced, file, image, loaded, stored, unload, Load};
@@ -162,6 +162,21 @@ impl Scene {
         }
     }
 
+    /// Skips the test where the architecture lets no program be attached to functions.
+    pub fn can_attach(&self) -> Result {
+        const ENOTSUPP: i32 = 524;
+
+        let known = functions(|name| name == "security_locked_down")?;
+        let function = known.first().ok_or("no security_locked_down()")?;
+        let program = self.target.load(Kind::Entry(function.id), Act::Return(0))?;
+        match attach(&program) {
+            Err(error) if error.raw_os_error() == Some(ENOTSUPP) => {
+                skip("no program can be attached to functions")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The functions that are called on the path of a load, of those that a program of the kind can
     /// be attached to.
     pub fn on_the_path(
@@ -169,6 +184,7 @@ impl Scene {
         candidates: Vec<Function>,
         kind: impl Fn(u32) -> Kind,
     ) -> Result<Vec<Function>> {
+        self.can_attach()?;
         let mut attached = Vec::new();
         let mut links = Vec::new();
         for function in candidates {

@@ -50,6 +50,7 @@ fn on_the_way(name: &str) -> bool {
 /// Programs at the entry and at the return of functions can return nothing.
 fn entries_and_returns() -> Result {
     let scene = Scene::new()?;
+    scene.can_attach()?;
     changes_nothing(&scene, || {
         let mut links = Vec::new();
         for function in functions(on_the_way)? {
