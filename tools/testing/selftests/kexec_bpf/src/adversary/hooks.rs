@@ -99,9 +99,11 @@ fn values_that_the_verifier_takes() -> Result {
     let target = Target::new()?;
     let injectable = injectable()?;
     let every = functions(|name| named(name, &injectable))?;
+    // There are hundreds, of a few kinds.
+    let step = if all() { 1 } else { 8 };
     let mut checked = 0;
     let mut wrong = Wrong::default();
-    for function in every {
+    for function in every.into_iter().step_by(step) {
         let kind = Kind::ModifyReturn(function.id);
         if target.load(kind, Act::Return(0)).is_err() {
             continue;
