@@ -52,6 +52,8 @@ pub(crate) struct VerifiedImage {
 
 impl VerifiedImage {
     /// Reads an image and checks its signature.
+    // As for `loader::load()`.
+    #[inline(never)]
     pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self)> {
         let file = session.open(fd, What::Image)?;
         let bytes = session.read(&file, true, What::Image)?;

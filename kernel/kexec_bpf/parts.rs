@@ -55,6 +55,8 @@ pub(crate) struct Parts {
 impl Parts {
     /// The caller's command line, and nothing else. It is read from memory of the caller's, which
     /// may take long: before anything is held.
+    // As for `loader::load()`.
+    #[inline(never)]
     pub(crate) fn of_caller(args: &bindings::kexec_bpf_args, log: &mut Log) -> Result<Self> {
         let mut cmdline = Cmdline::default();
         let len = args.cmdline_len;
@@ -83,6 +85,7 @@ impl Parts {
     }
 
     /// Adds the caller's initrd, if there is one.
+    #[inline(never)]
     pub(crate) fn read_initrd(
         &mut self,
         args: &bindings::kexec_bpf_args,
