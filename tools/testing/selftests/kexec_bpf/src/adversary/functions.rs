@@ -44,7 +44,7 @@ impl Drop for Btf {
 
 impl Btf {
     fn kind(of: &btf_type) -> u32 {
-        of.info >> 24 & 0x1f
+        (of.info >> 24) & 0x1f
     }
 
     /// What it refers to.

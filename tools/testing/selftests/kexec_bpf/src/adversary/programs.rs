@@ -241,7 +241,7 @@ pub fn probe(program: &OwnedFd, function: &str) -> Result<OwnedFd> {
     // `struct perf_event_attr`, its second version.
     let mut attributes = [0u64; 9];
     let kind: u64 = std::fs::read_to_string(TYPE)?.trim().parse()?;
-    attributes[0] = kind | (size_of_val(&attributes) as u64) << 32;
+    attributes[0] = kind | ((size_of_val(&attributes) as u64) << 32);
     attributes[7] = name.as_ptr() as u64;
     // SAFETY: The attributes and the name are there.
     let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attributes, -1, 0, -1, 8) };
@@ -264,10 +264,10 @@ const EXIT: u64 = 0x95;
 
 const fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> u64 {
     code as u64
-        | (to as u64) << 8
-        | (from as u64) << 12
-        | (offset as u16 as u64) << 16
-        | (constant as u32 as u64) << 32
+        | ((to as u64) << 8)
+        | ((from as u64) << 12)
+        | ((offset as u16 as u64) << 16)
+        | ((constant as u32 as u64) << 32)
 }
 
 fn mov(to: u8, value: i32) -> u64 {
