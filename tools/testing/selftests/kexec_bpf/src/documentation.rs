@@ -8,17 +8,17 @@ tests![each_claim_has_tests];
 
 const PAGE: &str = include_str!("../../../../../Documentation/bpf/kexec.rst");
 
-/// The claims, each with the names below it. Names are the indented lines.
+/// The claims, each with the names behind it.
 fn claims() -> Vec<(String, Vec<&'static str>)> {
     let (_, section) = PAGE
         .split_once("\nWhat holds\n----------\n")
         .unwrap_or_default();
     let (section, _) = section.split_once("\n----").unwrap_or_default();
     section
-        .split("\n\n")
-        .filter(|paragraph| paragraph.trim_start().starts_with('*'))
-        .map(|paragraph| {
-            let (claim, names) = paragraph.split_once("\n    ").unwrap_or((paragraph, ""));
+        .split("\n- ")
+        .skip(1)
+        .map(|item| {
+            let (claim, names) = item.split_once("Tests:").unwrap_or((item, ""));
             let names = names.split("``").skip(1).step_by(2);
             (claim.replace('\n', " "), names.collect())
         })
