@@ -16,8 +16,8 @@ use crate::policy::{add_key, policy, FLAGS};
 tests![appraised, kernels];
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
-/// Signatures are asked of the files of one user alone, initrds need no more than a digest, and there
-/// is direct I/O of files that IMA does not appraise.
+/// Signatures are asked of the files of one user alone, initrds need no more than a digest, and
+/// there is direct I/O of files that IMA does not appraise.
 const RULES: &str = "\
 appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig fowner=0
 appraise func=KEXEC_INITRAMFS_CHECK fowner=0
@@ -103,8 +103,8 @@ fn load_kernel(kernel: &File) -> Result<i32> {
     Ok(errno)
 }
 
-/// `kexec_file_load(2)` under lockdown takes a kernel with a signature of IMA's, and no other one, by
-/// whatever rule IMA lets it be read.
+/// `kexec_file_load(2)` under lockdown takes a kernel with a signature of IMA's, and no other one,
+/// by whatever rule IMA lets it be read.
 fn kernels() -> Result {
     const OTHER_USER: u32 = 1234;
     if !fs::exists(POLICY)? {

@@ -63,7 +63,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: kexec_bpf_test [--images DIR] [--secure-boot] [--all] [NAME]...
 Runs the tests whose names contain a NAME; without one, all but those of the adversary. Those of
-\"appraisal\" run if this is the only NAME. What the kernel printed meanwhile is looked at each time.
+\"appraisal\" run if this is the only NAME. Each time, what the kernel printed is looked at.
 DIR has the images (default /files). --secure-boot says that the kernel enforces signatures without
 lockdown, and trusts the key \"platform\". --all says that the adversary tries everything, for
 hours, in place of a fixed sample.";

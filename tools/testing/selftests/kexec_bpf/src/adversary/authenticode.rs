@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a trusted key signed an image: found out anew, with nothing of the kernel's. It looks for
-//! a proof and does not mind how the message around it is made.
+//! Whether a trusted key signed an image: found out anew, with nothing of the kernel's. It looks
+//! for a proof and does not mind how the message around it is made.
 
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::{Pkcs1v15Sign, RsaPublicKey};
@@ -56,8 +56,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Whether a trusted key that is not revoked, or one that such a key certifies, signed this image,
-    /// and the image is not revoked.
+    /// Whether a trusted key that is not revoked, or one that such a key certifies, signed this
+    /// image, and the image is not revoked.
     pub fn signed(&self, image: &[u8]) -> bool {
         let Some(covered) = covered(image) else {
             return false;

@@ -157,8 +157,8 @@ fn checker() -> Result {
     equal("revoked image", keys.signed(&good), false)
 }
 
-/// Changes those of the images that `is_meant`, and loads them. Returns how many of how many count as
-/// signed.
+/// Changes those of the images that `is_meant`, and loads them. Returns how many of how many count
+/// as signed.
 fn walk(keys: &Keys, images: &[Signed], is_meant: impl Fn(&Signed) -> bool) -> Result<(u64, u64)> {
     let messages: Vec<_> = images.iter().map(|image| image.message.clone()).collect();
     let meant: Vec<_> = images.iter().filter(|image| is_meant(image)).collect();

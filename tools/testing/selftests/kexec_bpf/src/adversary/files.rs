@@ -386,7 +386,8 @@ fn in_each_role(kind: Kind, fd: &OwnedFd) -> Result {
         map: data.as_fd().as_raw_fd(),
         ..Load::dry(&private)
     })?;
-    // The program returns what it is told: its first handle, or the errno. It is not told of limits.
+    // The program returns what it is told: its first handle, or the errno. It is not told of
+    // limits.
     match kind.as_file() {
         (libc::EFBIG, why) => loaded.refused(libc::EFBIG, &format!("program: file: {why}")),
         (0, _) => loaded.refused(libc::ECANCELED, "program returned 4"),

@@ -3,7 +3,8 @@
 //! The adversary is root and tries everything that root can do. No attempt may make the kernel
 //! accept what it should refuse, crash it, read from it, or keep others from loading.
 //!
-//! Each test walks a kind of attempts: all of them with `--all`, else a sample that is always the same.
+//! Each test walks a kind of attempts: all of them with `--all`, else a sample that is always the
+//! same.
 
 mod authenticode;
 mod envelope;

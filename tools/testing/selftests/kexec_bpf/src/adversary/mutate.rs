@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changes of what no signature covers of a signed image: the certificate table, the messages in it,
-//! and the two fields of the headers.
+//! Changes of what no signature covers of a signed image: the certificate table, the messages in
+//! it, and the two fields of the headers.
 
 use super::random::Random;
 use crate::der::{context, Contents, Element, Length, INTEGER, OCTET_STRING, SEQUENCE, SET};

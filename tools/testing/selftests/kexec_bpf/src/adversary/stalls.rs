@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Files and memory of the caller's that let a load wait for as long as the adversary likes. Nobody
-//! else waits with it. A wait that can be killed is; where a FUSE file system does not let itself be
-//! killed, as its server has taken the request, the load stays until the answer, and that is all.
+//! else waits with it. A wait that can be killed is; where a FUSE file system does not let itself
+//! be killed, as its server has taken the request, the load stays until the answer, and that is
+//! all.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
