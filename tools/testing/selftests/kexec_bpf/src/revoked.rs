@@ -147,5 +147,5 @@ fn allocations_fail() -> Result {
 /// `kexec_file_load(2)` asks the blacklist for the digest of an image, too.
 fn kexec_file_load() -> Result {
     blacklist("listed")?;
-    kexec_file::loads_unless_enforced(&policy("listed")?, libc::EKEYREVOKED)
+    kexec_file::loads_unless_enforced(&stored("policy/listed.kernel")?, libc::EKEYREVOKED)
 }
