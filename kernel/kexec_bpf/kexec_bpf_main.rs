@@ -119,11 +119,15 @@ const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
 
 /// `kexec_bpf_load(2)`, after its argument was copied and its caller found to be allowed.
 fn load(args: &bindings::kexec_bpf_args) -> Result {
-    let log = Log::new(args.log_size)?;
+    // Without memory for a log, the load is refused, and that is recorded as well.
+    let (log, started) = match Log::new(args.log_size) {
+        Ok(log) => (log, Ok(())),
+        Err(errno) => (Log::new(0)?, Err(errno)),
+    };
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
     let mut session = Session::new(log, is_crash, ffi::sig_enforced());
     // What it takes is given back before anyone sees what came of it.
-    let verdict = run(args, &mut session);
+    let verdict = started.and_then(|()| run(args, &mut session));
     if let Err(errno) = verdict {
         session.log.not_loaded(errno);
     }

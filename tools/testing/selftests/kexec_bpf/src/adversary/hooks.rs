@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 
 use super::all;
 use super::functions::{functions, injectable, Function, Returns};
-use super::programs::{attach, probe, Act, Kind, Target};
+use super::programs::{attach, probe, put_into_array, writes_registers, Act, Kind, Target};
 use super::scene::Scene;
 use crate::harness::{equal, skip, Context, Failure, Result};
 use crate::load::lockdown;
@@ -21,6 +21,7 @@ tests![
     values_in_place_of_a_security_module,
     values_by_a_probe,
     a_replacement_for_a_program,
+    registers,
 ];
 
 /// Values that a function which returns 0 or an errno could return.
@@ -320,4 +321,15 @@ fn a_replacement_for_a_program() -> Result {
         }
     }
     Ok(())
+}
+
+/// A program at a probe cannot write to registers: neither itself, nor by one that it calls.
+fn registers() -> Result {
+    let program = writes_registers()?;
+    equal(
+        "attached",
+        probe(&program, "security_locked_down").is_err(),
+        true,
+    )?;
+    equal("errno", put_into_array(&program)?, libc::EINVAL)
 }

@@ -226,6 +226,29 @@ pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
     })
 }
 
+/// Loads a program for probes that writes to a register of what is probed.
+pub fn writes_registers() -> Result<OwnedFd, String> {
+    load(Kind::Kprobe, &[store_zero(1, 0), mov(0, 0), EXIT])
+}
+
+/// Puts a program where other programs call it from. Returns 0 or an errno.
+pub fn put_into_array(program: &OwnedFd) -> Result<i32> {
+    let (kind, name) = (libbpf_sys::BPF_MAP_TYPE_PROG_ARRAY, c"programs".as_ptr());
+    // SAFETY: The name ends with a NUL.
+    let fd = unsafe { libbpf_sys::bpf_map_create(kind, name, 4, 4, 1, ptr::null()) };
+    let map = checked(fd).context("map")?;
+    let (key, value) = (0u32, program.as_raw_fd());
+    // SAFETY: Key and value have the sizes that the map was created with.
+    Ok(-unsafe {
+        libbpf_sys::bpf_map_update_elem(
+            map.as_raw_fd(),
+            ptr::from_ref(&key).cast(),
+            ptr::from_ref(&value).cast(),
+            0,
+        )
+    })
+}
+
 /// Attaches a program that is not a probe, until what is returned is dropped.
 pub fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
     // SAFETY: Without a name the program itself says where.
@@ -268,6 +291,10 @@ const fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> 
         | ((from as u64) << 12)
         | ((offset as u16 as u64) << 16)
         | ((constant as u32 as u64) << 32)
+}
+
+fn store_zero(to: u8, offset: i16) -> u64 {
+    instruction(0x7a, to, 0, offset, 0)
 }
 
 fn mov(to: u8, value: i32) -> u64 {
