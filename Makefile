@@ -40,7 +40,7 @@ kernel:
 series:
 	@scripts/series
 series-check:
-	@scripts/series-check --build
+	@scripts/suites/series --build
 vm:
 	@scripts/vm $(if $(FILES),--files $(FILES)) $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) -- sh -c '$(or $(CMD),uname -a)'
 

@@ -43,7 +43,7 @@ export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=riscv64-linux-gnu-gcc
 
 # package NAME: prints the directory under which the files of a package of scripts/packages are for the architecture.
 package() {
-	[ "$arch" = x86_64 ] || "$top/scripts/deb" "$1" "$deb_arch"
+	[ "$arch" = x86_64 ] || "$top/scripts/build/deb" "$1" "$deb_arch"
 }
 
 # efi_stub: prints systemd's stub, of which UKIs are made.
@@ -53,7 +53,7 @@ efi_stub() {
 
 # qemu [VARIABLES]: sets ${qemu[@]}, the command that starts a machine with its console on the standard output; where
 # VARIABLES names a file, with firmware, which keeps its variables there. That of x86_64 and arm64 enforces secure boot,
-# with the key "platform" of scripts/keys. Firmware hands on ACPI's tables or a device tree; off x86_64 the test kernel
+# with the key "platform" of scripts/images/keys. Firmware hands on ACPI's tables or a device tree; off x86_64 the test kernel
 # knows the device tree alone.
 qemu() {
 	local code variables
@@ -73,7 +73,7 @@ qemu() {
 		code=qemu-efi-riscv64/RISCV_VIRT_CODE.fd variables=qemu-efi-riscv64/RISCV_VIRT_VARS.fd
 		;;
 	esac
-	if "$top/scripts/kvm"; then
+	if "$top/scripts/guest/kvm"; then
 		qemu+=(-accel kvm -cpu host)
 	else
 		qemu+=(-accel tcg -cpu max)
