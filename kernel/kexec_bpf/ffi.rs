@@ -33,9 +33,12 @@ use crate::{
         Signer, //
     },
     level::Level,
-    link::Insn,
     log::Log,
-    program::Linked, //
+    object::{
+        link::Insn,
+        linked::Linked,
+        map::MapSpec, //
+    },
 };
 
 /// Length of a SHA-256 digest, in bytes.
@@ -187,7 +190,7 @@ pub(crate) struct Map(NonNull<bindings::bpf_map>);
 
 impl Map {
     /// Creates the map that an object asks for.
-    pub(crate) fn create(map: &crate::map::Map<'_>, flags: u32) -> Result<Self> {
+    pub(crate) fn create(map: &MapSpec<'_>, flags: u32) -> Result<Self> {
         let spec = bindings::kexec_bpf_map_spec {
             name: map.name.as_char_ptr(),
             value_size: map.value_size,

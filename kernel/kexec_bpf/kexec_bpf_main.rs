@@ -8,7 +8,7 @@
 //! fd -> image: read once, signature checked over just these bytes
 //!          |  pe: where the sections are
 //!          v
-//!       .bpf -> object { elf, btf, map } -> link -> program: loaded without fd and ID
+//!       .bpf -> object { elf, btf, map, link } -> loader: a program without fd and ID
 //!          |
 //!          v
 //!       level: the program runs; kfuncs give it resources and take its decisions
@@ -33,39 +33,21 @@ use kernel::{
 // Bytes in, facts out: nothing of the kernel, so that they are tested and fuzzed on the host, where
 // they are public.
 #[forbid(unsafe_code)]
-pub mod btf;
-#[forbid(unsafe_code)]
-pub mod btf_ext;
-#[forbid(unsafe_code)]
-pub mod btf_fixup;
-#[forbid(unsafe_code)]
 pub mod bytes;
 #[forbid(unsafe_code)]
 pub mod cpio;
-#[forbid(unsafe_code)]
-pub mod elf;
 #[forbid(unsafe_code)]
 pub mod error;
 #[forbid(unsafe_code)]
 pub mod gzip;
 #[forbid(unsafe_code)]
-pub mod link;
-#[forbid(unsafe_code)]
 pub mod lz4;
 #[forbid(unsafe_code)]
 pub mod lzo;
 #[forbid(unsafe_code)]
-pub mod map;
-#[forbid(unsafe_code)]
 pub mod object;
 #[forbid(unsafe_code)]
-pub mod part;
-#[forbid(unsafe_code)]
 pub mod pe;
-#[forbid(unsafe_code)]
-pub mod program;
-#[forbid(unsafe_code)]
-pub mod sort;
 #[forbid(unsafe_code)]
 pub mod vec;
 #[forbid(unsafe_code)]

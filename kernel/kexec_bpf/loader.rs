@@ -12,13 +12,16 @@ use crate::{
         Btf,
         Program, //
     },
-    link,
     log::Log,
-    map::{
-        Content,
-        Map, //
+    object::{
+        link,
+        linked::Linked,
+        map::{
+            Content,
+            MapSpec, //
+        },
+        Object, //
     },
-    object::Object,
     resource::Resource, //
 };
 
@@ -65,7 +68,7 @@ pub(crate) fn load(
     log: &mut Log,
 ) -> Result<Program> {
     let linked = Object::parse(object.bytes())
-        .and_then(|object| object.link(&Running))
+        .and_then(|object| Linked::new(object, &Running))
         .map_err(|error| log.refuse(error.kind.errno(), fmt!("object: {error}")))?;
     let mut maps = KVec::new();
     let mut private = None;
@@ -105,11 +108,11 @@ pub(crate) fn load(
     Ok(program)
 }
 
-fn is_private(map: &Map<'_>) -> bool {
+fn is_private(map: &MapSpec<'_>) -> bool {
     map.name == PRIVATE && matches!(map.content, Content::Declared)
 }
 
-fn create(map: &Map<'_>) -> Result<ffi::Map> {
+fn create(map: &MapSpec<'_>) -> Result<ffi::Map> {
     let flags = match is_private(map) {
         true => map.flags | kernel::bindings::BPF_F_RDONLY_PROG,
         false => map.flags,

@@ -2,16 +2,16 @@
 
 //! What holds of each object that the loader accepts.
 
-use kexec_bpf_host::btf::Btf;
-use kexec_bpf_host::elf::{
+use kexec_bpf_host::object::btf::Types;
+use kexec_bpf_host::object::elf::{
     relocations,
     Elf,
     SHT_NULL,
     SHT_REL, //
 };
-use kexec_bpf_host::map::Content;
-use kexec_bpf_host::part::Part;
-use kexec_bpf_host::program::Linked;
+use kexec_bpf_host::object::linked::Linked;
+use kexec_bpf_host::object::map::Content;
+use kexec_bpf_host::object::span::Span;
 use object::elf::{
     FileHeader64,
     SHT_SYMTAB, //
@@ -36,7 +36,7 @@ pub fn check(linked: &Linked<'_>, object: &[u8]) {
             assert_eq!(data.len(), map.value_size as usize);
         }
     }
-    let btf = Btf::parse(Part::whole(&linked.btf)).expect("it was made here");
+    let btf = Types::parse(Span::whole(&linked.btf)).expect("it was made here");
     // The verifier writes them to the log.
     let is_text = |&byte: &u8| matches!(byte, 0 | b' '..=b'~');
     assert!(btf.strings().iter().all(is_text));

@@ -20,9 +20,9 @@ use kexec_bpf_host::error::{
     Kind,
     Result, //
 };
-use kexec_bpf_host::link::Kernel;
+use kexec_bpf_host::object::link::Kernel;
+use kexec_bpf_host::object::linked::Linked;
 use kexec_bpf_host::object::Object;
-use kexec_bpf_host::program::Linked;
 
 /// A kernel that has whatever is asked for, but for what says that there is no such.
 struct Fake;
@@ -35,7 +35,7 @@ impl Kernel for Fake {
 }
 
 fn link(object: &[u8]) -> Result<Linked<'_>> {
-    Object::parse(object)?.link(&Fake)
+    Linked::new(Object::parse(object)?, &Fake)
 }
 
 /// What of a case the parsers can know: a refusal of theirs.

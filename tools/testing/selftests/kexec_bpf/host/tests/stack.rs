@@ -15,9 +15,10 @@ use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
 
-use kexec_bpf_host::link::Kernel;
+use kexec_bpf_host::object::link::Kernel;
+use kexec_bpf_host::object::linked::Linked;
+use kexec_bpf_host::object::sort::sort;
 use kexec_bpf_host::object::Object;
-use kexec_bpf_host::sort::sort;
 
 thread_local! {
     /// The lowest address of the stack from which items were compared.
@@ -108,7 +109,7 @@ fn stack_for(object: Vec<u8>) -> usize {
     // Not so large that it could be one huge page.
     let thread = thread::Builder::new().stack_size(256 << 10);
     let body = move || {
-        let result = Object::parse(&object).and_then(|object| object.link(&Nothing));
+        let result = Object::parse(&object).and_then(|object| Linked::new(object, &Nothing));
         linked.send((here(), result.err())).unwrap();
         is_measured.recv().unwrap()
     };

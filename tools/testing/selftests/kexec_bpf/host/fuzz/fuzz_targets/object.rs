@@ -7,7 +7,8 @@
 #[path = "../../properties/object.rs"]
 mod properties;
 
-use kexec_bpf_host::link::Kernel;
+use kexec_bpf_host::object::link::Kernel;
+use kexec_bpf_host::object::linked::Linked;
 use kexec_bpf_host::object::Object;
 use libfuzzer_sys::fuzz_target;
 use std::ffi::CStr;
@@ -23,7 +24,7 @@ impl Kernel for Fake {
 }
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(linked) = Object::parse(data).and_then(|object| object.link(&Fake)) {
+    if let Ok(linked) = Object::parse(data).and_then(|object| Linked::new(object, &Fake)) {
         properties::check(&linked, data);
     }
 });

@@ -5,16 +5,17 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 
-use kexec_bpf_host::btf::{
-    Btf,
+use kexec_bpf_host::error::Kind;
+use kexec_bpf_host::object::btf::{
     Type,
+    Types,
     DATASEC, //
 };
-use kexec_bpf_host::elf::Elf;
-use kexec_bpf_host::error::Kind;
-use kexec_bpf_host::link::Kernel;
+use kexec_bpf_host::object::elf::Elf;
+use kexec_bpf_host::object::link::Kernel;
+use kexec_bpf_host::object::linked::Linked;
+use kexec_bpf_host::object::span::Span;
 use kexec_bpf_host::object::Object;
-use kexec_bpf_host::part::Part;
 
 use super::{
     compile,
@@ -46,7 +47,7 @@ fn functions_of_the_kernel() {
     };
     let asked = |object: &[u8]| {
         let kernel = Counting::default();
-        let linked = Object::parse(object).and_then(|object| object.link(&kernel));
+        let linked = Object::parse(object).and_then(|object| Linked::new(object, &kernel));
         (linked.is_ok(), kernel.0.get())
     };
     assert_eq!(asked(&calls(256)), (true, 256));
@@ -66,10 +67,10 @@ fn sections_of_variables() {
     let elf = Elf::parse(&object).unwrap();
     let mut sections = elf.sections.iter();
     let section = sections.find(|s| s.name == c".BTF").unwrap();
-    let btf = Btf::parse(section.data).unwrap();
+    let btf = Types::parse(section.data).unwrap();
     let license = btf.section(c"license").unwrap().unwrap().name;
     let counts = |type_: &Type<'_>| type_.kind == DATASEC && btf.name(type_.name) != Ok(c".ksyms");
-    let has = btf.types().filter(|type_| counts(type_.as_ref().unwrap()));
+    let has = btf.iter().filter(|type_| counts(type_.as_ref().unwrap()));
     let spare = elf.sections.len() - has.count();
 
     // All of .BTF at the end, with some empty sections more. The header has the sizes of itself and
@@ -81,7 +82,7 @@ fn sections_of_variables() {
             .collect();
         let more = empty.repeat(count);
         let mut types = section.data.bytes().to_vec();
-        let word = |at| Part::whole(section.data.bytes()).le32(at).unwrap();
+        let word = |at| Span::whole(section.data.bytes()).le32(at).unwrap();
         let end = (word(4) + word(12)) as usize;
         types.splice(end..end, more.iter().copied());
         for at in [12, 16] {

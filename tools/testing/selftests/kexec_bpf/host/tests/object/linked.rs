@@ -4,13 +4,13 @@
 
 use std::fs;
 
-use kexec_bpf_host::btf::{
+use kexec_bpf_host::object::btf::{
     self,
-    Btf, //
+    Types, //
 };
-use kexec_bpf_host::link::Insn;
-use kexec_bpf_host::map::Content;
-use kexec_bpf_host::part::Part;
+use kexec_bpf_host::object::link::Insn;
+use kexec_bpf_host::object::map::Content;
+use kexec_bpf_host::object::span::Span;
 
 use super::properties::{
     CALL,
@@ -66,7 +66,7 @@ fn instructions() {
     assert_eq!(linked.license, c"GPL");
 
     // References, in the order of the code: what sort, and to what.
-    let types = Btf::parse(Part::whole(&linked.btf)).unwrap();
+    let types = Types::parse(Span::whole(&linked.btf)).unwrap();
     let function = |insn: i64| {
         let info = linked.info.functions.iter();
         let [_, id] = info
@@ -145,7 +145,7 @@ fn instructions() {
 fn information_about_instructions() {
     let object = compile("full", &[]);
     let linked = link(&object).unwrap();
-    let types = Btf::parse(Part::whole(&linked.btf)).unwrap();
+    let types = Types::parse(Span::whole(&linked.btf)).unwrap();
 
     assert!(linked
         .info
@@ -185,9 +185,9 @@ fn information_about_instructions() {
 fn types() {
     let object = compile("full", &[]);
     let linked = link(&object).unwrap();
-    let types = Btf::parse(Part::whole(&linked.btf)).unwrap();
+    let types = Types::parse(Span::whole(&linked.btf)).unwrap();
     let mut linkage = Vec::new();
-    for type_ in types.types() {
+    for type_ in types.iter() {
         let type_ = type_.unwrap();
         let name = types.name(type_.name).unwrap().to_str().unwrap();
         match type_.kind {

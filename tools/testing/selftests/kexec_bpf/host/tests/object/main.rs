@@ -16,9 +16,9 @@ use std::process::{
 };
 
 use kexec_bpf_host::error::Result;
-use kexec_bpf_host::link::Kernel;
+use kexec_bpf_host::object::link::Kernel;
+use kexec_bpf_host::object::linked::Linked;
 use kexec_bpf_host::object::Object;
-use kexec_bpf_host::program::Linked;
 
 /// A kernel with two functions.
 struct Fake;
@@ -50,5 +50,5 @@ fn compile(name: &str, options: &[&str]) -> Vec<u8> {
 }
 
 fn link(object: &[u8]) -> Result<Linked<'_>> {
-    Object::parse(object)?.link(&Fake)
+    Linked::new(Object::parse(object)?, &Fake)
 }

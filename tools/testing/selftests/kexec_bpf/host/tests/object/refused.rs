@@ -4,8 +4,8 @@
 
 use std::sync::OnceLock;
 
-use kexec_bpf_host::elf::Elf;
 use kexec_bpf_host::error::Kind;
+use kexec_bpf_host::object::elf::Elf;
 use kexec_bpf_host::object::OBJECT_MAX;
 
 use super::{

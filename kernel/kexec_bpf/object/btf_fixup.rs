@@ -7,22 +7,26 @@
 
 use core::ffi::CStr;
 
-use crate::btf::{
-    self,
-    Btf,
-    Type, //
+use super::{
+    btf::{
+        self,
+        Type,
+        Types, //
+    },
+    elf::{
+        self,
+        Elf, //
+    },
+    sort::sort, //
 };
-use crate::elf::{
-    self,
-    Elf, //
+use crate::{
+    error::{
+        printable,
+        Error,
+        Result, //
+    },
+    vec::Vec, //
 };
-use crate::error::{
-    printable,
-    Error,
-    Result, //
-};
-use crate::sort::sort;
-use crate::vec::Vec;
 
 /// Section of the functions of the kernel that a program calls.
 const KSYMS: &CStr = c".ksyms";
@@ -34,7 +38,7 @@ const FUNC_EXTERN: u32 = 2;
 /// Makes the type information for the kernel, with the same IDs.
 pub struct Fixup<'o, 'a> {
     elf: &'o Elf<'a>,
-    btf: &'o Btf<'a>,
+    btf: &'o Types<'a>,
     /// IDs of the functions that become static.
     statics: &'o [u32],
     /// Offset of a name for parameters without one.
@@ -51,7 +55,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
     /// lends its name to parameters that have none.
     pub fn run(
         elf: &'o Elf<'a>,
-        btf: &'o Btf<'a>,
+        btf: &'o Types<'a>,
         statics: &'o [u32],
         program: u32,
     ) -> Result<Vec<u8>> {
@@ -67,7 +71,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         fixup
             .out
             .extend_from_slice(&[0; btf::HEADER_SIZE as usize])?;
-        for (id, type_) in (1..).zip(btf.types()) {
+        for (id, type_) in (1..).zip(btf.iter()) {
             fixup.append(id, &type_?)?;
         }
         let types = (fixup.out.len() as u32).saturating_sub(btf::HEADER_SIZE);
@@ -101,10 +105,10 @@ impl<'o, 'a> Fixup<'o, 'a> {
             }
             btf::DATASEC => self.section(type_),
             btf::VAR if type_.word(0)? > btf::VAR_GLOBAL => {
-                let error = Error::unsupported("an external variable", type_.part.at(0));
+                let error = Error::unsupported("an external variable", type_.span.at(0));
                 Err(error.named(self.btf.name(type_.name)?.to_bytes()))
             }
-            _ => self.out.extend_from_slice(type_.part.bytes()),
+            _ => self.out.extend_from_slice(type_.span.bytes()),
         }
     }
 
@@ -132,7 +136,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         let many = type_.malformed("there are more sections of variables than sections");
         self.sections = self.sections.checked_sub(1).ok_or(many)?;
         let name = self.btf.name(type_.name)?;
-        let error = Error::unsupported("variables of a section", type_.part.at(0));
+        let error = Error::unsupported("variables of a section", type_.span.at(0));
         let error = error.named(name.to_bytes());
         let mut sections = self.elf.sections.iter();
         let section = sections.find(|s| s.name == name).ok_or(error)?;

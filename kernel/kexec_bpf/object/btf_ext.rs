@@ -2,21 +2,23 @@
 
 //! What `.BTF.ext` says about instructions, moved along with them.
 
-use crate::btf;
-use crate::error::{
-    Error,
-    Result, //
-};
-use crate::link::{
-    Kernel,
-    Linker, //
-};
-use crate::object::{
+use super::{
+    btf,
+    link::{
+        Kernel,
+        Linker, //
+    },
+    sort::sort,
     Object,
     INSN_SIZE, //
 };
-use crate::sort::sort;
-use crate::vec::Vec;
+use crate::{
+    error::{
+        Error,
+        Result, //
+    },
+    vec::Vec, //
+};
 
 /// For each the kernel may go through all of its types, and no signal ends that.
 const CORE_RELOS_MAX: usize = 256;
@@ -80,7 +82,7 @@ fn records<const N: usize, K: Kernel>(
     }
     let start = u64::from(ext.le32(field)?).saturating_add(header_size);
     let len = ext.le32(field.saturating_add(4))?;
-    let part = ext.part(
+    let span = ext.subspan(
         start,
         len.into(),
         "the information lies outside its section",
@@ -88,21 +90,21 @@ fn records<const N: usize, K: Kernel>(
     if len == 0 {
         return Ok(all);
     }
-    if part.le32(0)? as usize != size_of::<[u32; N]>() {
-        return Err(Error::unsupported("records of unknown size", part.at(0)));
+    if span.le32(0)? as usize != size_of::<[u32; N]>() {
+        return Err(Error::unsupported("records of unknown size", span.at(0)));
     }
     let mut at = 4_u64;
-    while at < part.size() {
-        let name = object.btf.name(part.le32(at)?)?;
+    while at < span.size() {
+        let name = object.btf.name(span.le32(at)?)?;
         let section = object.code(name);
-        let section = section.ok_or(Error::malformed("no section has this code", part.at(at)))?;
-        let count = part.le32(at.saturating_add(4))?;
+        let section = section.ok_or(Error::malformed("no section has this code", span.at(at)))?;
+        let count = span.le32(at.saturating_add(4))?;
         at = at.saturating_add(8);
         for _ in 0..count {
             let mut record = [0; N];
-            let first = part.at(at);
+            let first = span.at(at);
             for word in record.iter_mut() {
-                *word = part.le32(at)?;
+                *word = span.le32(at)?;
                 at = at.saturating_add(4);
             }
             if let [offset, ..] = record.as_mut_slice() {

@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program that is ready to be verified, with all that it takes.
+//! The linked program of an object: all that the kernel's verifier takes.
 
 use core::ffi::CStr;
 
-use crate::btf_ext::Info;
-use crate::btf_fixup::Fixup;
-use crate::error::{
-    Error,
-    Kind,
-    Result, //
+use super::{
+    btf_ext::Info,
+    btf_fixup::Fixup,
+    link::{
+        Insn,
+        Kernel,
+        Linker, //
+    },
+    map::MapSpec,
+    Object, //
 };
-use crate::link::{
-    Insn,
-    Kernel,
-    Linker, //
+use crate::{
+    error::{
+        Error,
+        Kind,
+        Result, //
+    },
+    vec::Vec, //
 };
-use crate::map::Map;
-use crate::object::Object;
-use crate::vec::Vec;
 
 /// A program that is ready to be verified.
 pub struct Linked<'a> {
@@ -27,7 +31,7 @@ pub struct Linked<'a> {
     /// The license that it is under.
     pub license: &'a CStr,
     /// The maps that it uses, in the order in which instructions refer to them.
-    pub maps: Vec<Map<'a>>,
+    pub maps: Vec<MapSpec<'a>>,
     /// Its instructions.
     pub insns: Vec<Insn>,
     /// The types that `info` refers to.
@@ -36,27 +40,27 @@ pub struct Linked<'a> {
     pub info: Info,
 }
 
-impl<'a> Object<'a> {
-    /// Makes what the kernel loads.
+impl<'a> Linked<'a> {
+    /// Links the program of `object` for `kernel`.
     // The caller's stack has to last for the program's run, without what linking takes.
     #[inline(never)]
-    pub fn link<K: Kernel>(self, kernel: &K) -> Result<Linked<'a>> {
-        let linker = Linker::link(&self, kernel)?;
-        let info = Info::read(&self, &linker)?;
+    pub fn new<K: Kernel>(object: Object<'a>, kernel: &K) -> Result<Self> {
+        let linker = Linker::link(&object, kernel)?;
+        let info = Info::read(&object, &linker)?;
         let mut statics = Vec::default();
         for (&index, &[_, type_]) in linker.order.iter().zip(info.functions.iter()) {
-            if self.functions.get(index).is_some_and(|f| f.is_static) {
+            if object.functions.get(index).is_some_and(|f| f.is_static) {
                 statics.push(type_)?;
             }
         }
         let missing = Error::whole(Kind::Malformed, "there is no program");
         let &[_, program] = info.functions.first().ok_or(missing)?;
         let insns = linker.insns;
-        Ok(Linked {
-            btf: Fixup::run(&self.elf, &self.btf, &statics, program)?,
-            name: self.functions.first().ok_or(missing)?.name,
-            license: self.license,
-            maps: self.maps,
+        Ok(Self {
+            btf: Fixup::run(&object.elf, &object.btf, &statics, program)?,
+            name: object.functions.first().ok_or(missing)?.name,
+            license: object.license,
+            maps: object.maps,
             insns,
             info,
         })

@@ -6,12 +6,14 @@
 
 use core::ffi::CStr;
 
-use crate::error::{
-    Error,
-    Result, //
+use super::span::Span;
+use crate::{
+    error::{
+        Error,
+        Result, //
+    },
+    vec::Vec, //
 };
-use crate::part::Part;
-use crate::vec::Vec;
 
 const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
@@ -64,11 +66,11 @@ pub struct Type<'a> {
     /// Its size in bytes, or the type that it refers to.
     pub size_or_type: u32,
     /// The whole of it.
-    pub part: Part<'a>,
+    pub span: Span<'a>,
 }
 
 impl<'a> Type<'a> {
-    fn read(types: &Part<'a>, at: u64) -> Result<Self> {
+    fn read(types: &Span<'a>, at: u64) -> Result<Self> {
         let info = types.le32(at.saturating_add(4))?;
         let vlen = info & 0xff_ffff;
         let kind = (info >> 24) as u8 & 0x7f;
@@ -86,14 +88,14 @@ impl<'a> Type<'a> {
             kind,
             vlen,
             size_or_type: types.le32(at.saturating_add(8))?,
-            part: types.part(at, size, "a type lies outside its section")?,
+            span: types.subspan(at, size, "a type lies outside its section")?,
         })
     }
 
     /// The `index`-th word of what follows the common fields.
     pub fn word(&self, index: u64) -> Result<u32> {
         let at = index.saturating_mul(4).saturating_add(TYPE_SIZE);
-        self.part.le32(at)
+        self.span.le32(at)
     }
 
     /// The three words of each entry of a structure or section.
@@ -110,34 +112,34 @@ impl<'a> Type<'a> {
 
     /// The refusal of this type.
     pub fn malformed(&self, rule: &'static str) -> Error {
-        Error::malformed(rule, self.part.at(0))
+        Error::malformed(rule, self.span.at(0))
     }
 }
 
 /// The types of an object.
-pub struct Btf<'a> {
-    types: Part<'a>,
-    strings: Part<'a>,
+pub struct Types<'a> {
+    types: Span<'a>,
+    strings: Span<'a>,
     /// Where each type begins; the first has the ID 1.
     offsets: Vec<u32>,
 }
 
-impl<'a> Btf<'a> {
+impl<'a> Types<'a> {
     /// Reads the `.BTF` section.
-    pub fn parse(section: Part<'a>) -> Result<Self> {
+    pub fn parse(section: Span<'a>) -> Result<Self> {
         let header_size = check_header(&section)?;
-        let part = |field| {
+        let span = |field| {
             let at = u64::from(section.le32(field)?).saturating_add(header_size);
             let len = section.le32(field.saturating_add(4))?;
-            section.part(at, len.into(), "the types or their names lie outside")
+            section.subspan(at, len.into(), "the types or their names lie outside")
         };
-        let types = part(8)?;
-        let strings = part(16)?;
+        let types = span(8)?;
+        let strings = span(16)?;
         let mut offsets = Vec::default();
         let mut at = 0;
         while at < types.size() {
             offsets.push(at as u32)?;
-            at = at.saturating_add(Type::read(&types, at)?.part.size());
+            at = at.saturating_add(Type::read(&types, at)?.span.size());
         }
         Ok(Self {
             types,
@@ -156,7 +158,7 @@ impl<'a> Btf<'a> {
     }
 
     /// All types.
-    pub fn types(&self) -> impl Iterator<Item = Result<Type<'a>>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Result<Type<'a>>> + '_ {
         self.offsets
             .iter()
             .map(|&offset| Type::read(&self.types, u64::from(offset)))
@@ -223,7 +225,7 @@ impl<'a> Btf<'a> {
 
     /// The section of this name, if there is one.
     pub fn section(&self, name: &CStr) -> Result<Option<Type<'a>>> {
-        for type_ in self.types() {
+        for type_ in self.iter() {
             let type_ = type_?;
             if type_.kind == DATASEC && self.name(type_.name)? == name {
                 return Ok(Some(type_));
@@ -234,7 +236,7 @@ impl<'a> Btf<'a> {
 }
 
 /// Checks the header that `.BTF` and `.BTF.ext` have in common and returns its size.
-pub fn check_header(section: &Part<'_>) -> Result<u64> {
+pub fn check_header(section: &Span<'_>) -> Result<u64> {
     let [version, flags] = section.array(2)?;
     if (section.le16(0)?, version, flags) != (MAGIC, VERSION, 0) {
         return Err(Error::unsupported(
@@ -301,8 +303,8 @@ mod tests {
             words.extend(vec![7; extra(kind)]);
         }
         let section = section(&words);
-        let btf = Btf::parse(Part::whole(&section))?;
-        assert_eq!(btf.types().count(), 19);
+        let btf = Types::parse(Span::whole(&section))?;
+        assert_eq!(btf.iter().count(), 19);
         for kind in INT..=ENUM64 {
             let type_ = btf.get(kind.into())?;
             assert_eq!((type_.kind, type_.vlen), (kind, 2));
@@ -317,7 +319,7 @@ mod tests {
         }
         for kind in [0, ENUM64 + 1, 0x7f] {
             let unknown = self::section(&[1, info(kind, 0), 0]);
-            let error = Btf::parse(Part::whole(&unknown)).err();
+            let error = Types::parse(Span::whole(&unknown)).err();
             assert_eq!(
                 error,
                 Some(Error::unsupported("a type of unknown kind", 24))
@@ -329,9 +331,9 @@ mod tests {
     #[test]
     fn lies_about_sizes() {
         let section = section(&[1, info(STRUCT, 1), 4, 3, 1, 0]);
-        assert!(Btf::parse(Part::whole(&section)).is_ok());
+        assert!(Types::parse(Span::whole(&section)).is_ok());
         for len in 0..section.len() {
-            assert!(Btf::parse(Part::whole(&section[..len])).is_err(), "{len}");
+            assert!(Types::parse(Span::whole(&section[..len])).is_err(), "{len}");
         }
         for (at, word) in [
             // Magic number, size of the header, bounds of types and strings.
@@ -355,7 +357,10 @@ mod tests {
         ] {
             let mut section = section.clone();
             section[at..at + 4].copy_from_slice(&word.to_le_bytes());
-            assert!(Btf::parse(Part::whole(&section)).is_err(), "{at} {word:#x}");
+            assert!(
+                Types::parse(Span::whole(&section)).is_err(),
+                "{at} {word:#x}"
+            );
         }
     }
 
@@ -363,13 +368,13 @@ mod tests {
     fn nesting() -> Result {
         for kind in [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG] {
             let deep = nested(kind, DEPTH_MAX);
-            let btf = Btf::parse(Part::whole(&deep))?;
+            let btf = Types::parse(Span::whole(&deep))?;
             assert_eq!(btf.unqualified(DEPTH_MAX)?.kind, INT);
             assert!(btf.unqualified(DEPTH_MAX + 1).is_err());
         }
         // One that refers to itself.
         let endless = section(&[1, info(TYPEDEF, 0), 1, 0, info(ARRAY, 0), 0, 2, 1, 1]);
-        let btf = Btf::parse(Part::whole(&endless))?;
+        let btf = Types::parse(Span::whole(&endless))?;
         assert!(btf.unqualified(1).is_err());
         assert!(btf.size_of(1).is_err());
         assert!(btf.size_of(2).is_err());
@@ -391,7 +396,7 @@ mod tests {
             vec![1, info(FWD, 0), 0],
         ];
         let section = section(&words.concat());
-        let btf = Btf::parse(Part::whole(&section))?;
+        let btf = Types::parse(Span::whole(&section))?;
         assert_eq!(btf.size_of(1), Ok(4));
         assert_eq!(btf.size_of(2), Ok(8));
         assert_eq!(btf.size_of(3), Ok(0xffff_fffc));

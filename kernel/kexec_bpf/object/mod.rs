@@ -1,28 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is in a BPF object: one program with its functions, maps, types and license.
+//! BPF objects: from the bytes of an image's `.bpf` section to a program for the verifier.
+//!
+//! ```text
+//! bytes -> elf: sections, symbols, relocations
+//!           |  btf: types; map: what maps to create
+//!           v
+//!        Object: one program with its functions, maps, types and license
+//!           |  link: instructions; btf_ext: information about them; btf_fixup: types
+//!           v
+//!        linked: what the kernel loads
+//! ```
+//!
+//! All of them read the object through `span`, so that errors name the offending byte.
+
+pub mod btf;
+pub mod btf_ext;
+pub mod btf_fixup;
+pub mod elf;
+pub mod link;
+pub mod linked;
+pub mod map;
+pub mod sort;
+pub mod span;
 
 use core::ffi::CStr;
 
-use crate::btf::Btf;
-use crate::elf::{
-    self,
+use crate::{
+    error::{
+        Error,
+        Kind,
+        Result, //
+    },
+    vec::Vec, //
+};
+use btf::Types;
+use elf::{
     Elf,
     Relocation,
     Section,
     Symbol, //
 };
-use crate::error::{
-    Error,
-    Kind,
-    Result, //
-};
-use crate::map::{
-    self,
-    Map, //
-};
-use crate::part::Part;
-use crate::vec::Vec;
+use map::MapSpec;
+use span::Span;
 
 /// Size of an object in bytes.
 pub const OBJECT_MAX: usize = 1 << 20;
@@ -88,7 +108,7 @@ pub struct Function<'a> {
     /// Whether the verifier shall know what its callers pass.
     pub is_static: bool,
     /// Its instructions.
-    pub code: Part<'a>,
+    pub code: Span<'a>,
     /// Where they begin in the section.
     pub start: u64,
     /// Index of the section.
@@ -109,7 +129,7 @@ impl<'a> Function<'a> {
         Ok(Self {
             name: symbol.name,
             is_static: symbol.is_hidden() && !is_program,
-            code: all.part(
+            code: all.subspan(
                 symbol.value,
                 symbol.size,
                 "a function lies outside its section",
@@ -128,10 +148,10 @@ impl<'a> Function<'a> {
 /// A BPF object.
 pub struct Object<'a> {
     pub(crate) elf: Elf<'a>,
-    pub(crate) btf: Btf<'a>,
-    pub(crate) btf_ext: Part<'a>,
+    pub(crate) btf: Types<'a>,
+    pub(crate) btf_ext: Span<'a>,
     pub(crate) license: &'a CStr,
-    pub(crate) maps: Vec<Map<'a>>,
+    pub(crate) maps: Vec<MapSpec<'a>>,
     /// The program and, ordered, the functions in `.text`.
     pub(crate) functions: Vec<Function<'a>>,
     /// The relocations of each section of code, ordered.
@@ -156,7 +176,7 @@ impl<'a> Object<'a> {
         if license.size() > LICENSE_MAX {
             return Err(Error::too_big("the license is too long", license.at(0)));
         }
-        let btf = Btf::parse(data(index.btf, "there is no .BTF section")?)?;
+        let btf = Types::parse(data(index.btf, "there is no .BTF section")?)?;
         let program = index.program.ok_or(missing("there is no program"))?;
         Ok(Self {
             license: license.string(0)?,

@@ -4,13 +4,15 @@
 
 use core::ffi::CStr;
 
-use crate::error::{
-    Error,
-    Kind,
-    Result, //
+use super::span::Span;
+use crate::{
+    error::{
+        Error,
+        Kind,
+        Result, //
+    },
+    vec::Vec, //
 };
-use crate::part::Part;
-use crate::vec::Vec;
 
 /// Clang makes about thirty with debug information.
 const SECTIONS_MAX: u16 = 256;
@@ -68,7 +70,7 @@ pub struct Section<'a> {
     /// Its size in memory.
     pub size: u64,
     /// Its bytes in the file; none for `SHT_NOBITS`.
-    pub data: Part<'a>,
+    pub data: Span<'a>,
     /// The byte of the object where its header is.
     pub header: u64,
     link: u32,
@@ -135,14 +137,14 @@ pub struct Relocation {
 pub struct Elf<'a> {
     /// By index; the first is the reserved null entry.
     pub sections: Vec<Section<'a>>,
-    symbols: Part<'a>,
-    names: Part<'a>,
+    symbols: Span<'a>,
+    names: Span<'a>,
 }
 
 impl<'a> Elf<'a> {
     /// Reads the headers.
     pub fn parse(object: &'a [u8]) -> Result<Self> {
-        let file = Part::whole(object);
+        let file = Span::whole(object);
         let sections = read_sections(&file)?;
         let mut tables = sections.iter().filter(|s| s.kind == SHT_SYMTAB);
         let table = tables
@@ -166,7 +168,7 @@ impl<'a> Elf<'a> {
 
     /// The symbol of this index.
     pub fn symbol(&self, index: u32) -> Result<Symbol<'a>> {
-        let entry = self.symbols.part(
+        let entry = self.symbols.subspan(
             u64::from(index).saturating_mul(SYM_SIZE),
             SYM_SIZE,
             "a symbol is missing",
@@ -227,7 +229,7 @@ fn check_entries(section: &Section<'_>, size: u64) -> Result {
     Ok(())
 }
 
-fn read_sections<'a>(file: &Part<'a>) -> Result<Vec<Section<'a>>> {
+fn read_sections<'a>(file: &Span<'a>) -> Result<Vec<Section<'a>>> {
     if file.array(0)? != *b"\x7fELF" {
         return Err(Error::malformed("not an ELF file", 0));
     }
@@ -245,14 +247,14 @@ fn read_sections<'a>(file: &Part<'a>) -> Result<Vec<Section<'a>>> {
     if count > SECTIONS_MAX {
         return Err(Error::too_big("there are too many sections", 60));
     }
-    let table = file.part(
+    let table = file.subspan(
         file.le64(40)?,
         u64::from(count).saturating_mul(SHDR_SIZE),
         "the section headers lie outside the object",
     )?;
     let header = |index: u16| {
         let at = u64::from(index).saturating_mul(SHDR_SIZE);
-        table.part(at, SHDR_SIZE, "a section header is missing")
+        table.subspan(at, SHDR_SIZE, "a section header is missing")
     };
     let names = section_data(file, &header(file.le16(62)?)?)?;
     let mut sections = Vec::default();
@@ -273,10 +275,10 @@ fn read_sections<'a>(file: &Part<'a>) -> Result<Vec<Section<'a>>> {
     Ok(sections)
 }
 
-fn section_data<'a>(file: &Part<'a>, header: &Part<'a>) -> Result<Part<'a>> {
+fn section_data<'a>(file: &Span<'a>, header: &Span<'a>) -> Result<Span<'a>> {
     let (at, len) = match header.le32(4)? {
         SHT_NULL | SHT_NOBITS => (0, 0),
         _ => (header.le64(24)?, header.le64(32)?),
     };
-    file.part(at, len, "a section lies outside the object")
+    file.subspan(at, len, "a section lies outside the object")
 }

@@ -4,22 +4,26 @@
 
 use core::ffi::CStr;
 
-use crate::btf::{
-    self,
-    Btf,
-    Type, //
+use super::{
+    btf::{
+        self,
+        Type,
+        Types, //
+    },
+    elf::{
+        self,
+        Elf,
+        Section, //
+    },
 };
-use crate::elf::{
-    self,
-    Elf,
-    Section, //
+use crate::{
+    error::{
+        Error,
+        Kind,
+        Result, //
+    },
+    vec::Vec, //
 };
-use crate::error::{
-    Error,
-    Kind,
-    Result, //
-};
-use crate::vec::Vec;
 
 /// Maps of an object.
 const MAPS_MAX: usize = 32;
@@ -48,7 +52,7 @@ pub enum Content<'a> {
 }
 
 /// An array to be created.
-pub struct Map<'a> {
+pub struct MapSpec<'a> {
     /// Its name, that of its section for one with data.
     pub name: &'a CStr,
     /// Size of a value in bytes.
@@ -65,7 +69,7 @@ pub struct Map<'a> {
     pub(crate) offset: u64,
 }
 
-impl Map<'_> {
+impl MapSpec<'_> {
     /// The bytes that it takes.
     fn size(&self) -> u64 {
         u64::from(self.value_size)
@@ -75,7 +79,11 @@ impl Map<'_> {
 }
 
 /// The maps of an object whose `.maps` section has the index `declared`.
-pub fn read<'a>(elf: &Elf<'a>, btf: &Btf<'a>, declared: Option<usize>) -> Result<Vec<Map<'a>>> {
+pub fn read<'a>(
+    elf: &Elf<'a>,
+    btf: &Types<'a>,
+    declared: Option<usize>,
+) -> Result<Vec<MapSpec<'a>>> {
     let mut maps = Vec::default();
     if let Some(section) = declared {
         read_declared(elf, btf, section, &mut maps)?;
@@ -88,7 +96,7 @@ pub fn read<'a>(elf: &Elf<'a>, btf: &Btf<'a>, declared: Option<usize>) -> Result
     Ok(maps)
 }
 
-fn add<'a>(maps: &mut Vec<Map<'a>>, map: Map<'a>, at: u64) -> Result {
+fn add<'a>(maps: &mut Vec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result {
     if maps.iter().any(|other| other.name == map.name) {
         let error = Error::malformed("a second map", at);
         return Err(error.named(map.name.to_bytes()));
@@ -96,7 +104,7 @@ fn add<'a>(maps: &mut Vec<Map<'a>>, map: Map<'a>, at: u64) -> Result {
     if maps.len() == MAPS_MAX {
         return Err(Error::too_big("there are too many maps", at));
     }
-    let sizes = maps.iter().map(Map::size);
+    let sizes = maps.iter().map(MapSpec::size);
     if sizes.fold(map.size(), u64::saturating_add) > SIZE_MAX {
         let error = Error::too_big("over 16 MiB of maps, with", at);
         return Err(error.named(map.name.to_bytes()));
@@ -104,7 +112,7 @@ fn add<'a>(maps: &mut Vec<Map<'a>>, map: Map<'a>, at: u64) -> Result {
     maps.push(map)
 }
 
-fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<Map<'a>>> {
+fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<MapSpec<'a>>> {
     let data = section.data.bytes();
     let name = section.name.to_bytes();
     let (flags, content) = match section.kind {
@@ -113,7 +121,7 @@ fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<Map<'a>>> 
         elf::SHT_PROGBITS if name.starts_with(b".data") => (0, Content::Data(data)),
         _ => return Ok(None),
     };
-    Ok((section.size > 0).then_some(Map {
+    Ok((section.size > 0).then_some(MapSpec {
         name: section.name,
         // What does not fit is over the limit in any case.
         value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
@@ -127,9 +135,9 @@ fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<Map<'a>>> 
 
 fn read_declared<'a>(
     elf: &Elf<'a>,
-    btf: &Btf<'a>,
+    btf: &Types<'a>,
     section: usize,
-    maps: &mut Vec<Map<'a>>,
+    maps: &mut Vec<MapSpec<'a>>,
 ) -> Result {
     let types = btf
         .section(c".maps")?
@@ -139,18 +147,18 @@ fn read_declared<'a>(
         let var = btf.get(var)?;
         let name = btf.name(var.name)?;
         if var.kind != btf::VAR || var.word(0)? != btf::VAR_GLOBAL {
-            let error = Error::unsupported("a map that is not a global variable", var.part.at(0));
+            let error = Error::unsupported("a map that is not a global variable", var.span.at(0));
             return Err(error.named(name.to_bytes()));
         }
         let map = Definition::read(btf, &btf.unqualified(var.size_or_type)?)?
-            .check(|rule| Error::unsupported(rule, var.part.at(0)).named(name.to_bytes()))?;
-        let map = Map {
+            .check(|rule| Error::unsupported(rule, var.span.at(0)).named(name.to_bytes()))?;
+        let map = MapSpec {
             name,
             section,
             offset: offset(elf, section, &var, name)?,
             ..map
         };
-        add(maps, map, var.part.at(0))?;
+        add(maps, map, var.span.at(0))?;
     }
     Ok(())
 }
@@ -163,7 +171,7 @@ fn offset(elf: &Elf<'_>, section: usize, var: &Type<'_>, name: &CStr) -> Result<
             return Ok(symbol.value);
         }
     }
-    let error = Error::malformed("a map without a symbol", var.part.at(0));
+    let error = Error::malformed("a map without a symbol", var.span.at(0));
     Err(error.named(name.to_bytes()))
 }
 
@@ -178,7 +186,7 @@ struct Definition {
 }
 
 impl Definition {
-    fn read(btf: &Btf<'_>, type_: &Type<'_>) -> Result<Self> {
+    fn read(btf: &Types<'_>, type_: &Type<'_>) -> Result<Self> {
         if type_.kind != btf::STRUCT {
             return Err(type_.malformed("a map is not a structure"));
         }
@@ -193,7 +201,7 @@ impl Definition {
                 b"key_size" | b"key" => &mut all.key_size,
                 b"value_size" | b"value" => &mut all.value_size,
                 _ => {
-                    let error = Error::unsupported("a map with a field", type_.part.at(0));
+                    let error = Error::unsupported("a map with a field", type_.span.at(0));
                     return Err(error.named(name.to_bytes()));
                 }
             };
@@ -213,7 +221,7 @@ impl Definition {
         Ok(all)
     }
 
-    fn check<'a>(&self, error: impl Fn(&'static str) -> Error) -> Result<Map<'a>> {
+    fn check<'a>(&self, error: impl Fn(&'static str) -> Error) -> Result<MapSpec<'a>> {
         let number = |field: Option<u32>, rule| {
             let number = field.filter(|&number| number > 0);
             number.ok_or(error(rule))
@@ -228,7 +236,7 @@ impl Definition {
         if flags & !(F_RDONLY_PROG | F_WRONLY_PROG) != 0 {
             return Err(error("a map with unsupported flags"));
         }
-        Ok(Map {
+        Ok(MapSpec {
             name: c"",
             value_size: number(self.value_size, "a map without values")?,
             max_entries: number(self.max_entries, "a map without entries")?,

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A part of an object that knows where it lies.
+//! Bytes of an object that know where they lie in it.
 
 use core::ffi::CStr;
 
-use crate::bytes;
-use crate::error::{
-    Error,
-    Result, //
+use crate::{
+    bytes,
+    error::{
+        Error,
+        Result, //
+    },
 };
 
 /// Names are shorter, as are those of the kernel's symbols; bounds the time that reading one takes.
 const STRING_MAX: usize = 512;
 
-/// Consecutive bytes of an object. Offsets count from the start of the part, errors name the byte
+/// Consecutive bytes of an object. Offsets count from the start of the span, errors name the byte
 /// of the object.
 ///
 /// # Invariants
 ///
 /// `start` is at most the length of `object`.
 #[derive(Clone, Copy)]
-pub struct Part<'a> {
-    /// The object up to the end of the part.
+pub struct Span<'a> {
+    /// The object up to the end of the span.
     object: &'a [u8],
     start: u64,
 }
 
-impl<'a> Part<'a> {
+impl<'a> Span<'a> {
     /// All of the object.
     pub fn whole(object: &'a [u8]) -> Self {
         // INVARIANT: Zero is at most any length.
@@ -38,18 +40,18 @@ impl<'a> Part<'a> {
         self.start.saturating_add(at)
     }
 
-    /// The size of the part in bytes.
+    /// The size of the span in bytes.
     pub fn size(&self) -> u64 {
         self.bytes().len() as u64
     }
 
-    /// The bytes of the part.
+    /// The bytes of the span.
     pub fn bytes(&self) -> &'a [u8] {
         self.object.get(self.start as usize..).unwrap_or_default()
     }
 
     /// The `len` bytes at `at`; where there are fewer, `rule` is broken.
-    pub fn part(&self, at: u64, len: u64, rule: &'static str) -> Result<Self> {
+    pub fn subspan(&self, at: u64, len: u64, rule: &'static str) -> Result<Self> {
         let start = self.at(at);
         bytes::slice(self.object, start, len, rule)?;
         let end = start.saturating_add(len);
@@ -97,16 +99,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_parts() -> Result {
+    fn spans_of_spans() -> Result {
         let object = *b"0123abc\0ef\0xyz";
-        let part = Part::whole(&object).part(4, 7, "whole")?;
-        assert_eq!(part.bytes(), b"abc\0ef\0");
-        assert_eq!(part.size(), 7);
-        assert_eq!(part.part(4, 3, "inner")?.bytes(), b"ef\0");
-        assert_eq!(part.part(7, 0, "empty")?.bytes(), b"");
+        let span = Span::whole(&object).subspan(4, 7, "whole")?;
+        assert_eq!(span.bytes(), b"abc\0ef\0");
+        assert_eq!(span.size(), 7);
+        assert_eq!(span.subspan(4, 3, "inner")?.bytes(), b"ef\0");
+        assert_eq!(span.subspan(7, 0, "empty")?.bytes(), b"");
         for (at, len) in [(0, 8), (7, 1), (8, 0), (1, u64::MAX), (u64::MAX, 1)] {
             let error = Error::malformed("inner", 4_u64.saturating_add(at));
-            assert_eq!(part.part(at, len, "inner").err(), Some(error));
+            assert_eq!(span.subspan(at, len, "inner").err(), Some(error));
         }
         Ok(())
     }
@@ -114,30 +116,30 @@ mod tests {
     #[test]
     fn fields() -> Result {
         let object = [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 0xff];
-        let part = Part::whole(&object).part(1, 8, "whole")?;
-        assert_eq!(part.le16(6), Ok(0x0807));
-        assert_eq!(part.le32(4), Ok(0x0807_0605));
-        assert_eq!(part.le64(0), Ok(0x0807_0605_0403_0201));
-        assert_eq!(part.array(7), Ok([8]));
+        let span = Span::whole(&object).subspan(1, 8, "whole")?;
+        assert_eq!(span.le16(6), Ok(0x0807));
+        assert_eq!(span.le32(4), Ok(0x0807_0605));
+        assert_eq!(span.le64(0), Ok(0x0807_0605_0403_0201));
+        assert_eq!(span.array(7), Ok([8]));
         for at in [7, 8, u64::MAX] {
-            let error = part.le16(at).unwrap_err();
-            assert_eq!(error.at, Some(part.at(at)));
+            let error = span.le16(at).unwrap_err();
+            assert_eq!(error.at, Some(span.at(at)));
         }
         Ok(())
     }
 
     #[test]
     fn strings() -> Result {
-        let part = Part::whole(b"..ab\0cd").part(2, 5, "whole")?;
-        assert_eq!(part.string(0), Ok(c"ab"));
-        assert_eq!(part.string(2), Ok(c""));
+        let span = Span::whole(b"..ab\0cd").subspan(2, 5, "whole")?;
+        assert_eq!(span.string(0), Ok(c"ab"));
+        assert_eq!(span.string(2), Ok(c""));
         for at in [3, 5, 6, u64::MAX] {
-            let error = part.string(at).unwrap_err();
-            assert_eq!(error.at, Some(part.at(at)));
+            let error = span.string(at).unwrap_err();
+            assert_eq!(error.at, Some(span.at(at)));
         }
         let long = [vec![b'x'; STRING_MAX], vec![0]].concat();
-        assert!(Part::whole(&long).string(0).is_err());
-        assert_eq!(Part::whole(&long).string(1)?.count_bytes(), STRING_MAX - 1);
+        assert!(Span::whole(&long).string(0).is_err());
+        assert_eq!(Span::whole(&long).string(1)?.count_bytes(), STRING_MAX - 1);
         Ok(())
     }
 }

@@ -4,26 +4,28 @@
 
 use core::ffi::CStr;
 
-use crate::elf::{
-    Relocation,
-    Symbol, //
-};
-use crate::error::{
-    Error,
-    Kind,
-    Result, //
-};
-use crate::map::{
-    Content,
-    Map, //
-};
-use crate::object::{
+use super::{
+    elf::{
+        Relocation,
+        Symbol, //
+    },
+    map::{
+        Content,
+        MapSpec, //
+    },
+    span::Span,
     Function,
     Object,
     INSN_SIZE, //
 };
-use crate::part::Part;
-use crate::vec::Vec;
+use crate::{
+    error::{
+        Error,
+        Kind,
+        Result, //
+    },
+    vec::Vec, //
+};
 
 /// Relocation of an instruction that loads 64 bits.
 const R_BPF_64_64: u32 = 1;
@@ -64,7 +66,7 @@ pub struct Insn {
 }
 
 impl Insn {
-    fn read(code: &Part<'_>, at: u64) -> Result<Self> {
+    fn read(code: &Span<'_>, at: u64) -> Result<Self> {
         let [code, regs, off @ .., i0, i1, i2, i3] = code.array::<8>(at)?;
         Ok(Self {
             code,
@@ -238,7 +240,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         if let Some(target) = self.function_starting_at(section, offset) {
             return load(PSEUDO_FUNC, self.distance(target)?, 0);
         }
-        let is_meant = |map: &Map<'_>| {
+        let is_meant = |map: &MapSpec<'_>| {
             map.section == section && (map.content != Content::Declared || map.offset == offset)
         };
         let maps = &self.object.maps;
