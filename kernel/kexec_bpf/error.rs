@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use kernel::alloc::AllocError;
+
 /// The class of a refusal; each has its own errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -88,6 +90,12 @@ impl Error {
             name: Name::new(name),
             ..self
         }
+    }
+}
+
+impl From<AllocError> for Error {
+    fn from(_: AllocError) -> Self {
+        Self::no_memory()
     }
 }
 

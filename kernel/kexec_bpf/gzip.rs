@@ -2,6 +2,10 @@
 
 //! gzip members (RFC 1952): what is around the deflate stream.
 
+use core::ops::Range;
+
+use kernel::prelude::*;
+
 use crate::bytes::{
     le32,
     Reader, //
@@ -10,7 +14,6 @@ use crate::error::{
     Error,
     Result, //
 };
-use core::ops::Range;
 
 const DEFLATE: u8 = 8;
 
@@ -87,23 +90,29 @@ fn skip_text(header: &mut Reader<'_>) -> Result {
     Err(Error::too_big("a name or comment of 64 KiB", at))
 }
 
-#[cfg(test)]
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_gzip)]
 mod tests {
     use super::*;
     use crate::error::Kind;
 
     const TRAILER: [u8; 8] = [1, 0, 0, 0x80, 2, 0, 0, 0x90];
 
-    fn member(flags: u8, fields: &[u8]) -> Vec<u8> {
-        let mut data = vec![0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 0xff];
-        data.extend(fields);
-        data.extend([3, 0]);
-        data.extend(TRAILER);
-        data
+    fn member(flags: u8, fields: &[u8]) -> Result<KVVec<u8>> {
+        let mut data = KVVec::new();
+        let header = [0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 0xff];
+        for part in [&header, fields, &[3, 0], &TRAILER] {
+            data.extend_from_slice(part, GFP_KERNEL)?;
+        }
+        Ok(data)
+    }
+
+    fn kind(data: &[u8]) -> Option<Kind> {
+        Gzip::parse(data).err().map(|error| error.kind)
     }
 
     #[test]
-    fn optional_fields() {
+    fn optional_fields() -> Result {
         let cases: [(u8, &[u8]); 10] = [
             (0, b""),
             // FTEXT only says what the output is.
@@ -118,7 +127,7 @@ mod tests {
             (FHCRC | FEXTRA | FNAME | FCOMMENT, b"\x01\0\0n\0c\0hc"),
         ];
         for (flags, fields) in cases {
-            let data = member(flags, fields);
+            let data = member(flags, fields)?;
             let start = 10 + fields.len();
             let gzip = Gzip {
                 deflate: start..start + 2,
@@ -128,45 +137,47 @@ mod tests {
             assert_eq!(Gzip::parse(&data), Ok(gzip));
             for len in 0..data.len() {
                 // Two bytes less are a member with an empty stream.
-                let result = Gzip::parse(&data[..len]);
                 if len < data.len() - 2 {
-                    assert_eq!(result.unwrap_err().kind, Kind::Malformed, "{len}");
+                    assert_eq!(kind(&data[..len]), Some(Kind::Malformed));
                 } else {
-                    assert_eq!(result.unwrap().deflate.end, len - 8);
+                    assert_eq!(Gzip::parse(&data[..len])?.deflate.end, len - 8);
                 }
             }
         }
+        Ok(())
     }
 
     #[test]
-    fn long_texts() {
-        let text = |len| [&vec![b'n'; len][..], &[0]].concat();
+    fn long_texts() -> Result {
         for flag in [FNAME, FCOMMENT] {
-            assert!(Gzip::parse(&member(flag, &text(TEXT_MAX - 1))).is_ok());
-            let error = Gzip::parse(&member(flag, &text(TEXT_MAX))).unwrap_err();
-            assert_eq!(error, Error::too_big("a name or comment of 64 KiB", 10));
+            let mut text = KVVec::from_elem(b'n', TEXT_MAX + 1, GFP_KERNEL)?;
+            text[TEXT_MAX] = 0;
+            assert!(Gzip::parse(&member(flag, &text[1..])?).is_ok());
+            let error = Error::too_big("a name or comment of 64 KiB", 10);
+            assert_eq!(Gzip::parse(&member(flag, &text)?), Err(error));
         }
+        Ok(())
     }
 
     #[test]
-    fn fields_past_the_end() {
+    fn fields_past_the_end() -> Result {
         for (flags, fields) in [
             (FEXTRA, &b"\xff\xff"[..]),
             (FEXTRA, &b"\x0b\0"[..]),
             (FNAME, &[b'n'; 100][..]),
             (FNAME | FCOMMENT, &b"n\0ccc"[..]),
         ] {
-            let mut data = member(flags, fields);
+            let mut data = member(flags, fields)?;
             // No zero that could end a string.
-            let end = data.len();
-            data[10 + fields.len()..end].fill(1);
-            assert_eq!(Gzip::parse(&data).unwrap_err().kind, Kind::Malformed);
+            data[10 + fields.len()..].fill(1);
+            assert_eq!(kind(&data), Some(Kind::Malformed));
         }
+        Ok(())
     }
 
     #[test]
-    fn refused() {
-        for (at, value, kind) in [
+    fn refused() -> Result {
+        for (at, value, want) in [
             (0, 0x1e, Kind::Malformed),
             (1, 0x9e, Kind::Malformed),
             (2, 7, Kind::Unsupported),
@@ -174,9 +185,10 @@ mod tests {
             (3, 0x40, Kind::Unsupported),
             (3, 0x80, Kind::Unsupported),
         ] {
-            let mut data = member(0, b"");
+            let mut data = member(0, b"")?;
             data[at] = value;
-            assert_eq!(Gzip::parse(&data).unwrap_err().kind, kind);
+            assert_eq!(kind(&data), Some(want));
         }
+        Ok(())
     }
 }

@@ -49,8 +49,6 @@ pub mod object;
 #[forbid(unsafe_code)]
 pub mod pe;
 #[forbid(unsafe_code)]
-pub mod vec;
-#[forbid(unsafe_code)]
 pub mod xz;
 #[forbid(unsafe_code)]
 pub mod zstd;

@@ -6,13 +6,12 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use super::span::Span;
-use crate::{
-    error::{
-        Error,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    Error,
+    Result, //
 };
 
 const MAGIC: u16 = 0xeb9f;
@@ -121,7 +120,7 @@ pub struct Types<'a> {
     types: Span<'a>,
     strings: Span<'a>,
     /// Where each type begins; the first has the ID 1.
-    offsets: Vec<u32>,
+    offsets: KVVec<u32>,
 }
 
 impl<'a> Types<'a> {
@@ -135,10 +134,10 @@ impl<'a> Types<'a> {
         };
         let types = span(8)?;
         let strings = span(16)?;
-        let mut offsets = Vec::default();
+        let mut offsets = KVVec::new();
         let mut at = 0;
         while at < types.size() {
-            offsets.push(at as u32)?;
+            offsets.push(at as u32, GFP_KERNEL_ACCOUNT)?;
             at = at.saturating_add(Type::read(&types, at)?.span.size());
         }
         Ok(Self {

@@ -2,6 +2,8 @@
 
 //! What `.BTF.ext` says about instructions, moved along with them.
 
+use kernel::prelude::*;
+
 use super::{
     btf,
     link::{
@@ -12,12 +14,9 @@ use super::{
     Object,
     INSN_SIZE, //
 };
-use crate::{
-    error::{
-        Error,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    Error,
+    Result, //
 };
 
 /// For each the kernel may go through all of its types, and no signal ends that.
@@ -31,11 +30,11 @@ const CORE_RELO: u64 = 24;
 /// About the instructions of a linked program, ordered by them.
 pub struct Info {
     /// Each a `struct bpf_func_info`, one for each function.
-    pub functions: Vec<[u32; 2]>,
+    pub functions: KVVec<[u32; 2]>,
     /// Each a `struct bpf_line_info`.
-    pub lines: Vec<[u32; 4]>,
+    pub lines: KVVec<[u32; 4]>,
     /// Each a `struct bpf_core_relo`.
-    pub core_relos: Vec<[u32; 4]>,
+    pub core_relos: KVVec<[u32; 4]>,
 }
 
 impl Info {
@@ -51,7 +50,7 @@ impl Info {
                 return Err(error.named(function.map(|f| f.name.to_bytes()).unwrap_or_default()));
             }
         }
-        let mut core_relos: Vec<[u32; 4]> = records(object, linker, CORE_RELO)?;
+        let mut core_relos: KVVec<[u32; 4]> = records(object, linker, CORE_RELO)?;
         if core_relos.len() > CORE_RELOS_MAX {
             let rule = "there are too many relocations to the kernel's types";
             return Err(Error::too_big(rule, object.btf_ext.at(CORE_RELO)));
@@ -73,10 +72,10 @@ fn records<const N: usize, K: Kernel>(
     object: &Object<'_>,
     linker: &Linker<'_, '_, K>,
     field: u64,
-) -> Result<Vec<[u32; N]>> {
+) -> Result<KVVec<[u32; N]>> {
     let ext = &object.btf_ext;
     let header_size = btf::check_header(ext)?;
-    let mut all = Vec::default();
+    let mut all = KVVec::new();
     if header_size < field.saturating_add(8) {
         return Ok(all);
     }
@@ -113,7 +112,7 @@ fn records<const N: usize, K: Kernel>(
                 }
                 if let Some(insn) = linker.insn_at(section, u64::from(*offset)) {
                     *offset = insn;
-                    all.push(record)?;
+                    all.push(record, GFP_KERNEL_ACCOUNT)?;
                 }
             }
         }

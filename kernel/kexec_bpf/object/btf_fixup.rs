@@ -7,6 +7,8 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use super::{
     btf::{
         self,
@@ -19,13 +21,10 @@ use super::{
     },
     sort::sort, //
 };
-use crate::{
-    error::{
-        printable,
-        Error,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    printable,
+    Error,
+    Result, //
 };
 
 /// Section of the functions of the kernel that a program calls.
@@ -44,10 +43,10 @@ pub struct Fixup<'o, 'a> {
     /// Offset of a name for parameters without one.
     parameter: u32,
     /// Names of global variables, ordered, and where they are in their sections.
-    variables: Vec<(&'a CStr, u32)>,
+    variables: KVVec<(&'a CStr, u32)>,
     /// How many more sections there may be.
     sections: usize,
-    out: Vec<u8>,
+    out: KVVec<u8>,
 }
 
 impl<'o, 'a> Fixup<'o, 'a> {
@@ -58,7 +57,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         btf: &'o Types<'a>,
         statics: &'o [u32],
         program: u32,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<KVVec<u8>> {
         let mut fixup = Self {
             elf,
             btf,
@@ -66,17 +65,19 @@ impl<'o, 'a> Fixup<'o, 'a> {
             parameter: btf.get(program)?.name,
             variables: variables(elf)?,
             sections: elf.sections.len(),
-            out: Vec::default(),
+            out: KVVec::new(),
         };
         fixup
             .out
-            .extend_from_slice(&[0; btf::HEADER_SIZE as usize])?;
+            .extend_from_slice(&[0; btf::HEADER_SIZE as usize], GFP_KERNEL_ACCOUNT)?;
         for (id, type_) in (1..).zip(btf.iter()) {
             fixup.append(id, &type_?)?;
         }
         let types = (fixup.out.len() as u32).saturating_sub(btf::HEADER_SIZE);
         let strings = fixup.out.len();
-        fixup.out.extend_from_slice(btf.strings())?;
+        fixup
+            .out
+            .extend_from_slice(btf.strings(), GFP_KERNEL_ACCOUNT)?;
         for byte in fixup.out.iter_mut().skip(strings) {
             *byte = shown(*byte);
         }
@@ -108,7 +109,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
                 let error = Error::unsupported("an external variable", type_.span.at(0));
                 Err(error.named(self.btf.name(type_.name)?.to_bytes()))
             }
-            _ => self.out.extend_from_slice(type_.span.bytes()),
+            _ => self.bytes(type_.span.bytes()),
         }
     }
 
@@ -140,14 +141,14 @@ impl<'o, 'a> Fixup<'o, 'a> {
         let error = error.named(name.to_bytes());
         let mut sections = self.elf.sections.iter();
         let section = sections.find(|s| s.name == name).ok_or(error)?;
-        let mut variables = Vec::default();
+        let mut variables = KVVec::new();
         for entry in type_.triples() {
             let [id, mut offset, size] = entry?;
             let var = self.btf.get(id)?;
             if var.kind == btf::VAR && var.word(0)? == btf::VAR_GLOBAL {
                 offset = self.offset(&var)?;
             }
-            variables.push([offset, id, size])?;
+            variables.push([offset, id, size], GFP_KERNEL_ACCOUNT)?;
         }
         sort(&mut variables);
         self.head(type_, type_.vlen, section.size as u32)?;
@@ -179,7 +180,11 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 
     fn word(&mut self, word: u32) -> Result {
-        self.out.extend_from_slice(&word.to_le_bytes())
+        self.bytes(&word.to_le_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result {
+        Ok(self.out.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?)
     }
 }
 
@@ -195,13 +200,13 @@ fn shown(byte: u8) -> u8 {
 }
 
 /// The names of an object's global variables, ordered, and where they are in their sections.
-fn variables<'a>(elf: &Elf<'a>) -> Result<Vec<(&'a CStr, u32)>> {
-    let mut all = Vec::default();
+fn variables<'a>(elf: &Elf<'a>) -> Result<KVVec<(&'a CStr, u32)>> {
+    let mut all = KVVec::new();
     for symbol in elf.symbols() {
         let symbol = symbol?;
         if symbol.kind == elf::STT_OBJECT && symbol.is_global() {
             if let Ok(offset) = u32::try_from(symbol.value) {
-                all.push((symbol.name, offset))?;
+                all.push((symbol.name, offset), GFP_KERNEL_ACCOUNT)?;
             }
         }
     }

@@ -4,14 +4,13 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use super::span::Span;
-use crate::{
-    error::{
-        Error,
-        Kind,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    Error,
+    Kind,
+    Result, //
 };
 
 /// Clang makes about thirty with debug information.
@@ -136,7 +135,7 @@ pub struct Relocation {
 /// Nothing that is not asked for is looked at.
 pub struct Elf<'a> {
     /// By index; the first is the reserved null entry.
-    pub sections: Vec<Section<'a>>,
+    pub sections: KVVec<Section<'a>>,
     symbols: Span<'a>,
     names: Span<'a>,
 }
@@ -229,7 +228,7 @@ fn check_entries(section: &Section<'_>, size: u64) -> Result {
     Ok(())
 }
 
-fn read_sections<'a>(file: &Span<'a>) -> Result<Vec<Section<'a>>> {
+fn read_sections<'a>(file: &Span<'a>) -> Result<KVVec<Section<'a>>> {
     if file.array(0)? != *b"\x7fELF" {
         return Err(Error::malformed("not an ELF file", 0));
     }
@@ -257,10 +256,10 @@ fn read_sections<'a>(file: &Span<'a>) -> Result<Vec<Section<'a>>> {
         table.subspan(at, SHDR_SIZE, "a section header is missing")
     };
     let names = section_data(file, &header(file.le16(62)?)?)?;
-    let mut sections = Vec::default();
+    let mut sections = KVVec::new();
     for index in 0..count {
         let header = header(index)?;
-        sections.push(Section {
+        let section = Section {
             name: names.string(header.le32(0)?.into())?,
             kind: header.le32(4)?,
             flags: header.le64(8)?,
@@ -270,7 +269,8 @@ fn read_sections<'a>(file: &Span<'a>) -> Result<Vec<Section<'a>>> {
             entry_size: header.le64(56)?,
             data: section_data(file, &header)?,
             header: header.at(0),
-        })?;
+        };
+        sections.push(section, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(sections)
 }

@@ -4,6 +4,8 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use super::{
     elf::{
         Relocation,
@@ -18,13 +20,10 @@ use super::{
     Object,
     INSN_SIZE, //
 };
-use crate::{
-    error::{
-        Error,
-        Kind,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    Error,
+    Kind,
+    Result, //
 };
 
 /// Relocation of an instruction that loads 64 bits.
@@ -94,13 +93,13 @@ pub struct Linker<'o, 'a, K> {
     object: &'o Object<'a>,
     kernel: &'o K,
     /// The instructions so far.
-    pub insns: Vec<Insn>,
+    pub insns: KVVec<Insn>,
     /// Indexes of the functions that are used, in the order of their instructions.
-    pub order: Vec<usize>,
+    pub order: KVVec<usize>,
     /// For each function of the object the index of its first instruction, if it is used.
-    starts: Vec<Option<i32>>,
+    starts: KVVec<Option<i32>>,
     /// Where the symbols of functions of the kernel are, and the functions' IDs.
-    kfuncs: Vec<(u64, Option<u32>)>,
+    kfuncs: KVVec<(u64, Option<u32>)>,
     /// The index of the instruction after those of all functions in `order`.
     end: i32,
 }
@@ -108,17 +107,17 @@ pub struct Linker<'o, 'a, K> {
 impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     /// Links the program of `object`.
     pub fn link(object: &'o Object<'a>, kernel: &'o K) -> Result<Self> {
-        let mut starts = Vec::default();
+        let mut starts = KVVec::new();
         for _ in object.functions.iter() {
-            starts.push(None)?;
+            starts.push(None, GFP_KERNEL_ACCOUNT)?;
         }
         let mut linker = Self {
             object,
             kernel,
-            insns: Vec::default(),
-            order: Vec::default(),
+            insns: KVVec::new(),
+            order: KVVec::new(),
             starts,
-            kfuncs: Vec::default(),
+            kfuncs: KVVec::new(),
             end: 0,
         };
         linker.place(0)?;
@@ -155,7 +154,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         let next = self.end;
         *start = Some(next);
         self.end = next.saturating_add(len);
-        self.order.push(function)?;
+        self.order.push(function, GFP_KERNEL_ACCOUNT)?;
         Ok(next)
     }
 
@@ -174,20 +173,20 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
                 LD_IMM64 => {
                     let high = Insn::read(&function.code, next)?;
                     let [insn, high] = self.load(function, at, [insn, high], relocation)?;
-                    self.insns.push(insn)?;
-                    self.insns.push(high)?;
+                    self.insns.push(insn, GFP_KERNEL_ACCOUNT)?;
+                    self.insns.push(high, GFP_KERNEL_ACCOUNT)?;
                     at = next.saturating_add(INSN_SIZE);
                 }
                 CALL => {
                     let insn = self.call(function, at, insn, relocation)?;
-                    self.insns.push(insn)?;
+                    self.insns.push(insn, GFP_KERNEL_ACCOUNT)?;
                     at = next;
                 }
                 _ => {
                     if let Some(relocation) = relocation {
                         return Err(unsuitable(relocation));
                     }
-                    self.insns.push(insn)?;
+                    self.insns.push(insn, GFP_KERNEL_ACCOUNT)?;
                     at = next;
                 }
             }
@@ -317,7 +316,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             return Err(Error::too_big(rule, symbol.at));
         }
         let id = self.kernel.kfunc_id(symbol.name);
-        self.kfuncs.push((symbol.at, id))?;
+        self.kfuncs.push((symbol.at, id), GFP_KERNEL_ACCOUNT)?;
         Ok(id)
     }
 

@@ -4,6 +4,8 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use super::{
     btf_ext::Info,
     btf_fixup::Fixup,
@@ -15,13 +17,10 @@ use super::{
     map::MapSpec,
     Object, //
 };
-use crate::{
-    error::{
-        Error,
-        Kind,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    Error,
+    Kind,
+    Result, //
 };
 
 /// A program that is ready to be verified.
@@ -31,11 +30,11 @@ pub struct Linked<'a> {
     /// The license that it is under.
     pub license: &'a CStr,
     /// The maps that it uses, in the order in which instructions refer to them.
-    pub maps: Vec<MapSpec<'a>>,
+    pub maps: KVVec<MapSpec<'a>>,
     /// Its instructions.
-    pub insns: Vec<Insn>,
+    pub insns: KVVec<Insn>,
     /// The types that `info` refers to.
-    pub btf: Vec<u8>,
+    pub btf: KVVec<u8>,
     /// What is known about instructions.
     pub info: Info,
 }
@@ -47,10 +46,10 @@ impl<'a> Linked<'a> {
     pub fn new<K: Kernel>(object: Object<'a>, kernel: &K) -> Result<Self> {
         let linker = Linker::link(&object, kernel)?;
         let info = Info::read(&object, &linker)?;
-        let mut statics = Vec::default();
+        let mut statics = KVVec::new();
         for (&index, &[_, type_]) in linker.order.iter().zip(info.functions.iter()) {
             if object.functions.get(index).is_some_and(|f| f.is_static) {
-                statics.push(type_)?;
+                statics.push(type_, GFP_KERNEL_ACCOUNT)?;
             }
         }
         let missing = Error::whole(Kind::Malformed, "there is no program");

@@ -4,6 +4,8 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use super::{
     btf::{
         self,
@@ -16,13 +18,10 @@ use super::{
         Section, //
     },
 };
-use crate::{
-    error::{
-        Error,
-        Kind,
-        Result, //
-    },
-    vec::Vec, //
+use crate::error::{
+    Error,
+    Kind,
+    Result, //
 };
 
 /// Maps of an object.
@@ -83,8 +82,8 @@ pub fn read<'a>(
     elf: &Elf<'a>,
     btf: &Types<'a>,
     declared: Option<usize>,
-) -> Result<Vec<MapSpec<'a>>> {
-    let mut maps = Vec::default();
+) -> Result<KVVec<MapSpec<'a>>> {
+    let mut maps = KVVec::new();
     if let Some(section) = declared {
         read_declared(elf, btf, section, &mut maps)?;
     }
@@ -96,7 +95,7 @@ pub fn read<'a>(
     Ok(maps)
 }
 
-fn add<'a>(maps: &mut Vec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result {
+fn add<'a>(maps: &mut KVVec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result {
     if maps.iter().any(|other| other.name == map.name) {
         let error = Error::malformed("a second map", at);
         return Err(error.named(map.name.to_bytes()));
@@ -109,7 +108,7 @@ fn add<'a>(maps: &mut Vec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result {
         let error = Error::too_big("over 16 MiB of maps, with", at);
         return Err(error.named(map.name.to_bytes()));
     }
-    maps.push(map)
+    Ok(maps.push(map, GFP_KERNEL_ACCOUNT)?)
 }
 
 fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<MapSpec<'a>>> {
@@ -137,7 +136,7 @@ fn read_declared<'a>(
     elf: &Elf<'a>,
     btf: &Types<'a>,
     section: usize,
-    maps: &mut Vec<MapSpec<'a>>,
+    maps: &mut KVVec<MapSpec<'a>>,
 ) -> Result {
     let types = btf
         .section(c".maps")?

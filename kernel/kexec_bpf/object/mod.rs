@@ -26,13 +26,12 @@ pub mod span;
 
 use core::ffi::CStr;
 
-use crate::{
-    error::{
-        Error,
-        Kind,
-        Result, //
-    },
-    vec::Vec, //
+use kernel::prelude::*;
+
+use crate::error::{
+    Error,
+    Kind,
+    Result, //
 };
 use btf::Types;
 use elf::{
@@ -151,11 +150,11 @@ pub struct Object<'a> {
     pub(crate) btf: Types<'a>,
     pub(crate) btf_ext: Span<'a>,
     pub(crate) license: &'a CStr,
-    pub(crate) maps: Vec<MapSpec<'a>>,
+    pub(crate) maps: KVVec<MapSpec<'a>>,
     /// The program and, ordered, the functions in `.text`.
-    pub(crate) functions: Vec<Function<'a>>,
+    pub(crate) functions: KVVec<Function<'a>>,
     /// The relocations of each section of code, ordered.
-    relocations: Vec<(usize, Vec<Relocation>)>,
+    relocations: KVVec<(usize, KVVec<Relocation>)>,
     /// Index of the section with the program.
     program: usize,
 }
@@ -260,8 +259,12 @@ impl Index {
 }
 
 /// The program and, ordered, the functions in `.text`.
-fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<Vec<Function<'a>>> {
-    let mut functions = Vec::<Function<'a>>::default();
+fn functions<'a>(
+    elf: &Elf<'a>,
+    program: usize,
+    text: Option<usize>,
+) -> Result<KVVec<Function<'a>>> {
+    let mut functions = KVVec::<Function<'a>>::new();
     for symbol in elf.symbols() {
         let symbol = symbol?;
         let Some(section) = symbol.section.filter(|_| symbol.kind == elf::STT_FUNC) else {
@@ -277,7 +280,7 @@ fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<V
         // They are few, so each is inserted where it belongs.
         let place = |f: &Function<'_>| (f.section != program, f.start);
         let position = functions.partition_point(|other| place(other) < place(&function));
-        functions.push(function)?;
+        functions.push(function, GFP_KERNEL_ACCOUNT)?;
         if let Some(rest) = functions.get_mut(position..) {
             rest.rotate_right(1);
         }
@@ -295,8 +298,8 @@ fn functions<'a>(elf: &Elf<'a>, program: usize, text: Option<usize>) -> Result<V
 }
 
 /// The relocations of each section of code. Compilers order them, and so no section has two sets.
-fn relocations(sections: &[Section<'_>]) -> Result<Vec<(usize, Vec<Relocation>)>> {
-    let mut all = Vec::<(usize, Vec<Relocation>)>::default();
+fn relocations(sections: &[Section<'_>]) -> Result<KVVec<(usize, KVVec<Relocation>)>> {
+    let mut all = KVVec::<(usize, KVVec<Relocation>)>::new();
     for section in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
         let name = section.name.to_bytes();
         let malformed = |rule| Error::malformed(rule, section.header).named(name);
@@ -315,7 +318,7 @@ fn relocations(sections: &[Section<'_>]) -> Result<Vec<(usize, Vec<Relocation>)>
         if all.iter().any(|&(other, _)| other == index) {
             return Err(malformed("a second set of relocations"));
         }
-        let mut ordered = Vec::<Relocation>::default();
+        let mut ordered = KVVec::<Relocation>::new();
         for entry in elf::relocations(section)? {
             let entry = entry?;
             if ordered
@@ -324,9 +327,9 @@ fn relocations(sections: &[Section<'_>]) -> Result<Vec<(usize, Vec<Relocation>)>
             {
                 return Err(malformed("relocations that are out of order"));
             }
-            ordered.push(entry)?;
+            ordered.push(entry, GFP_KERNEL_ACCOUNT)?;
         }
-        all.push((index, ordered))?;
+        all.push((index, ordered), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(all)
 }

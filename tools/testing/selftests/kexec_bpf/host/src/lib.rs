@@ -14,8 +14,6 @@
     )
 )]
 
-extern crate alloc;
-
 #[path = "../../../../../../kernel/kexec_bpf/bytes.rs"]
 pub mod bytes;
 #[path = "../../../../../../kernel/kexec_bpf/cpio.rs"]
@@ -32,7 +30,6 @@ pub mod lzo;
 pub mod object;
 #[path = "../../../../../../kernel/kexec_bpf/pe.rs"]
 pub mod pe;
-pub mod vec;
 #[path = "../../../../../../kernel/kexec_bpf/xz.rs"]
 pub mod xz;
 #[path = "../../../../../../kernel/kexec_bpf/zstd.rs"]
