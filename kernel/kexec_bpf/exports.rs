@@ -2,12 +2,15 @@
 
 //! What C calls: pointers become references or copies, results become errnos.
 
+use core::mem::offset_of;
+
 use kernel::{
     bindings::{
         self,
         bpf_kexec_ctx,
         bpf_kexec_range, //
     },
+    container_of,
     ffi::{
         c_int,
         c_void, //
@@ -18,6 +21,7 @@ use kernel::{
 use crate::{
     ffi::{
         self,
+        Context,
         Program, //
     },
     level::Level,
@@ -61,6 +65,12 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_test_run(
     errno(unsafe { Program::with_borrowed(prog, |program| test_run::test_run(program, run)) })
 }
 
+// SAFETY: The offset is that of a field of this type, and `call()` takes the context for that
+// field.
+unsafe impl Context for Level<'_> {
+    const CONTEXT: usize = offset_of!(Level<'static>, ctx);
+}
+
 /// Does what a kfunc is called for, at the level that its program runs at.
 ///
 /// # Safety
@@ -71,11 +81,16 @@ unsafe fn call(
     ctx: *mut bpf_kexec_ctx,
     body: impl for<'level> FnOnce(&mut Level<'level>) -> Result<i64>,
 ) -> i64 {
-    // SAFETY: The verifier lets programs pass their own context only, which is the first field of a
-    // `Level`. A run has one thread, and `Program::run()` does not touch the level meanwhile.
-    let level = unsafe { &mut *ctx.cast::<Level<'_>>() };
+    let body = || {
+        // SAFETY: The verifier lets programs pass their own context only, and `Program::run()` gave
+        // them that of a `Level`.
+        let level = unsafe { container_of!(ctx, Level<'_>, ctx) };
+        // SAFETY: The level lives until the program returns. A run has one thread, and
+        // `Program::run()` does not touch the level meanwhile.
+        unsafe { &mut *level }.call(body)
+    };
     // SAFETY: A program has called.
-    unsafe { ffi::outside_of_program(|| level.call(body)) }
+    unsafe { ffi::outside_of_program(body) }
 }
 
 /// `bpf_kexec_carrier()`

@@ -26,23 +26,17 @@ use kernel::{
 };
 
 use crate::{
-    buffer::Buffer,
-    digest::{
+    identity::{
         Digest,
         Key,
         Signer, //
     },
-    level::Level,
-    log::Log,
     object::{
         link::Insn,
         linked::Linked,
         map::MapSpec, //
     },
 };
-
-/// Length of a SHA-256 digest, in bytes.
-pub(crate) const SHA256_LEN: usize = bindings::SHA256_DIGEST_SIZE as usize;
 
 /// A share of the memory that all loads can take at a time. It is given back when it is dropped.
 ///
@@ -74,14 +68,6 @@ pub(crate) fn machine() -> u32 {
     unsafe { bindings::kexec_bpf_machine() }
 }
 
-/// SHA-256.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_LEN] {
-    let mut digest = [0; SHA256_LEN];
-    // SAFETY: The slice is valid for its length, `digest` has room for a digest.
-    unsafe { bindings::sha256(bytes.as_ptr(), bytes.len(), digest.as_mut_ptr()) };
-    digest
-}
-
 /// An open file.
 pub(crate) struct File(ARef<LocalFile>);
 
@@ -104,7 +90,7 @@ impl File {
 
     /// Appends the file to `buffer`, through the hooks for images or for initrds. Fails if there
     /// are more or less than `len` bytes in it.
-    pub(crate) fn read(&self, buffer: &mut Buffer, len: usize, is_image: bool) -> Result {
+    pub(crate) fn read(&self, buffer: &mut VVec<u8>, len: usize, is_image: bool) -> Result {
         let to = buffer
             .spare_capacity_mut()
             .get_mut(..len)
@@ -235,23 +221,32 @@ impl Drop for Map {
     }
 }
 
-/// A verified and compiled program, with its maps.
+/// What a program runs on: its kfuncs find it by the context that they are given.
+///
+/// # Safety
+///
+/// At `CONTEXT` bytes from the start there is a `bpf_kexec_ctx`, and the kfuncs take the context of
+/// a running program for one that is there in a `Self`.
+pub(crate) unsafe trait Context {
+    /// The offset of the context.
+    const CONTEXT: usize;
+}
+
+/// A verified and compiled program.
 ///
 /// # Invariants
 ///
-/// `prog` is a program of type `BPF_PROG_TYPE_KEXEC` and owns a reference.
-pub(crate) struct Program {
-    prog: NonNull<bindings::bpf_prog>,
-    maps: KVec<Map>,
-}
+/// This is a program of type `BPF_PROG_TYPE_KEXEC`, and owns a reference to it.
+pub(crate) struct Program(NonNull<bindings::bpf_prog>);
 
 impl Program {
-    /// Verifies a program. If it is refused, the verifier's log is appended to `log`.
+    /// Verifies and compiles a program. What the verifier says is written to `log`, with a NUL at
+    /// the end; nothing if that is empty. The program has references of its own to the maps.
     pub(crate) fn load(
         linked: &Linked<'_>,
-        maps: KVec<Map>,
-        btf: Option<Btf>,
-        log: &mut Log,
+        maps: &[Map],
+        btf: Option<&Btf>,
+        log: &mut [u8],
     ) -> Result<Self> {
         let mut spec = bindings::kexec_bpf_prog_spec {
             name: linked.name.as_char_ptr(),
@@ -263,7 +258,7 @@ impl Program {
             maps: maps.as_ptr().cast_mut().cast(),
             ..Default::default()
         };
-        if let Some(btf) = &btf {
+        if let Some(btf) = btf {
             spec.btf = btf.0.as_ptr();
             spec.func_info = linked.info.functions.as_ptr().cast();
             spec.func_info_cnt = u32::try_from(linked.info.functions.len())?;
@@ -274,30 +269,13 @@ impl Program {
         }
         const { assert!(size_of::<Insn>() == size_of::<bindings::bpf_insn>()) };
 
-        let verify = |log: &mut [u8]| {
-            // It is a megabyte at most.
-            let (to, len) = (log.as_mut_ptr(), log.len() as u32);
-            // SAFETY: Pointers and counts are those of slices and strings that live until the end
-            // of this function; maps and BTF are alive by the invariants of their types.
-            from_err_ptr(unsafe { bindings::kexec_bpf_prog_load(&spec, to.cast(), len) })
-        };
-        let prog = verify(&mut []).or_else(|error| {
-            let (errno, why) = match error {
-                ENOMEM => (ENOMEM, "there is no memory to verify it"),
-                EINTR | EAGAIN => (EINTR, "a signal came while it was verified"),
-                _ => (ELIBEXEC, "the verifier refuses it"),
-            };
-            if errno == ELIBEXEC {
-                // Once more, to say why.
-                if let Some(Ok(prog)) = log.fill(verify) {
-                    return Ok(prog);
-                }
-            }
-            Err(log.refuse(errno, fmt!("program: {why}: {}", error.to_errno())))
-        })?;
-        let prog = NonNull::new(prog).ok_or(ENOMEM)?;
+        let log_len = u32::try_from(log.len())?;
+        // SAFETY: Pointers and counts are those of slices and strings that live until the end of
+        // this function; maps and BTF are alive by the invariants of their types.
+        let prog =
+            unsafe { bindings::kexec_bpf_prog_load(&spec, log.as_mut_ptr().cast(), log_len) };
         // INVARIANT: The caller of `kexec_bpf_prog_load()` gets a reference.
-        Ok(Self { prog, maps })
+        Ok(Self(NonNull::new(from_err_ptr(prog)?).ok_or(ENOMEM)?))
     }
 
     /// Calls `body` with a program that someone else owns.
@@ -309,33 +287,26 @@ impl Program {
         prog: *mut bindings::bpf_prog,
         body: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
-        let program = ManuallyDrop::new(Self {
-            prog: NonNull::new(prog).ok_or(EINVAL)?,
-            maps: KVec::new(),
-        });
+        // INVARIANT: It is never dropped, so the reference can be someone else's.
+        let program = ManuallyDrop::new(Self(NonNull::new(prog).ok_or(EINVAL)?));
         body(&program)
-    }
-
-    /// The maps, in the order in which the object declares them.
-    pub(crate) fn maps(&self) -> &[Map] {
-        &self.maps
     }
 
     /// Runs the program, and returns what it returned. Its kfuncs run outside of it, see
     /// [`outside_of_program()`].
-    pub(crate) fn run(&self, level: &mut Level<'_>) -> i32 {
-        // SAFETY: By the type invariant this is a program whose context is the first field of a
-        // `Level`. The program and its kfuncs are all that touches the level while it runs.
-        unsafe {
-            bindings::kexec_bpf_prog_run(self.prog.as_ptr(), ptr::from_mut(level).cast()) as i32
-        }
+    pub(crate) fn run<T: Context>(&self, state: &mut T) -> i32 {
+        let ctx = ptr::from_mut(state).wrapping_byte_add(T::CONTEXT).cast();
+        // SAFETY: By the type invariant this is a program of this type, and by the requirements of
+        // `Context` this is the context for it. The program and its kfuncs are all that touches
+        // `state` while it runs.
+        unsafe { bindings::kexec_bpf_prog_run(self.0.as_ptr(), ctx) as i32 }
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
         // SAFETY: By the type invariant there is a reference to put.
-        unsafe { bindings::kexec_bpf_prog_put(self.prog.as_ptr()) }
+        unsafe { bindings::kexec_bpf_prog_put(self.0.as_ptr()) }
     }
 }
 

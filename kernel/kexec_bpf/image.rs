@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An image that was read once and whose signature the policy accepts: the only place that makes
-//! one.
+//! An image that was read once and that the signature policy admits. No other file makes one.
 
 use kernel::{
     bindings,
@@ -9,19 +8,18 @@ use kernel::{
 };
 
 use crate::{
-    digest::{
-        Digest,
-        Key, //
-    },
     ffi::{
         self,
         File, //
     },
-    parts::Parts,
+    identity::{
+        Digest,
+        Key, //
+    },
     pe::Pe,
     resource::{
-        Resource,
-        NOTHING, //
+        Covered,
+        Resource, //
     },
     session::{
         Session,
@@ -36,8 +34,9 @@ const OBJECT_MAX: u64 = bindings::KEXEC_BPF_OBJECT_MAX as u64;
 /// The most levels of nesting.
 pub(crate) const DEPTH_MAX: u32 = bindings::KEXEC_BPF_DEPTH_MAX;
 
-/// A PE image with a BPF object, that may be loaded.
-pub(crate) struct VerifiedImage {
+/// A PE image with a BPF object, which the policy admits: unsigned, too, where no signature is
+/// enforced. `resource` knows which bytes a signature covers.
+pub(crate) struct Image {
     /// The image.
     pub(crate) resource: Resource,
     /// Its `.bpf` section.
@@ -50,8 +49,9 @@ pub(crate) struct VerifiedImage {
     pub(crate) key: Key,
 }
 
-impl VerifiedImage {
-    /// Reads an image and checks its signature.
+impl Image {
+    /// Reads an image and checks its signature. The file goes on to `Parts::install()`: kexec_file
+    /// has IMA measure the command line with it.
     // As for `loader::load()`.
     #[inline(never)]
     pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self)> {
@@ -65,11 +65,11 @@ impl VerifiedImage {
                         .log
                         .line(fmt!("image: signed by '{signer}', digest {digest}"));
                     session.name_image(&digest, &signer);
-                    (pe.covered(), digest)
+                    (Covered::Ranges(pe.covered()), digest)
                 }
                 Err(error) => {
                     session.unsigned(error)?;
-                    (NOTHING, Digest::NONE)
+                    (Covered::Nothing, Digest::NONE)
                 }
             }
         };
@@ -82,18 +82,15 @@ impl VerifiedImage {
     }
 
     /// The kernel that this image's program bound, if that is another image with a program.
-    pub(crate) fn nested(&self, parts: &Parts, session: &mut Session) -> Result<Option<Self>> {
-        match &parts.kernel {
-            // Its program would do the same again, or knows no better than to ask how deep it is.
-            Some(kernel) if kernel.bytes() == self.resource.bytes() => Err(session
+    pub(crate) fn nested(&self, kernel: &Resource, session: &mut Session) -> Result<Option<Self>> {
+        // The program would run on the same bytes again, and could end only by looking at `depth`.
+        if kernel.bytes() == self.resource.bytes() {
+            return Err(session
                 .log
-                .refuse(ELOOP, fmt!("nesting: the program hands its own image back"))),
-            Some(kernel) => {
-                let depth = self.depth.saturating_add(1);
-                Self::new(kernel.clone(), depth, Digest::NONE, &self.key, session)
-            }
-            None => Ok(None),
+                .refuse(ELOOP, fmt!("nesting: the program hands its own image back")));
         }
+        let depth = self.depth.saturating_add(1);
+        Self::new(kernel.clone(), depth, Digest::NONE, &self.key, session)
     }
 
     fn new(
@@ -103,7 +100,9 @@ impl VerifiedImage {
         parent: &Key,
         session: &mut Session,
     ) -> Result<Option<Self>> {
-        // At level 0 this is known to be well formed; a kernel does not have to be.
+        // The bytes are parsed once more at level 0, where they are known to keep the rules: what
+        // was parsed before borrowed a buffer that has moved into the resource since. A kernel does
+        // not have to be a PE image.
         let Ok(pe) = Pe::parse(resource.bytes()) else {
             return Ok(None);
         };

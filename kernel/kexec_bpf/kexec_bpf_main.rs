@@ -2,22 +2,33 @@
 
 //! kexec of signed UEFI images, taken apart by the BPF program that they carry.
 //!
-//! Data flows one way:
+//! Data flows one way. The names are those of the files:
 //!
 //! ```text
-//! fd -> image: read once, signature checked over just these bytes
-//!          |  pe: where the sections are
-//!          v
-//!       .bpf -> object { elf, btf, map, link } -> loader: a program without fd and ID
-//!          |
-//!          v
-//!       level: the program runs; kfuncs give it resources and take its decisions
-//!          |  decompress { gzip, zstd, xz, lz4, lzo }, initrd { cpio }, cmdline
-//!          v
-//!       parts: kernel, initrd, command line -> kexec_file
+//! exports           C calls load(), and the kfuncs
+//! kexec_bpf_main    the flow; session: what a load keeps on its way, log: what its caller reads
+//!    |
+//!    v
+//! image             read once, and its signature checked over just these bytes
+//!    |  pe          where the sections are, and what the signature covers
+//!    |  identity    digest, signer and key of an image
+//!    v
+//! loader            from .bpf to a program that is loaded with neither fd nor ID
+//!    |  object      what is loaded: span, elf, map, btf, link, sort, btf_ext, btf_fixup, linked
+//!    v
+//! level             a run of the program; calls: its kfuncs, which copy its memory
+//!    |  decompress  gzip, zstd, xz, lz4, lzo
+//!    |  parts       initrd { cpio }, cmdline
+//!    v
+//! parts             go to kexec_file, with the kernel
 //! ```
 //!
-//! If the kernel that came out is itself a PE image with `.bpf`, it is the next level's image.
+//! If the kernel that came out is itself a PE image with `.bpf`, it is the image of the next level.
+//! `test_run` is the way of `BPF_PROG_TEST_RUN`, from `level` on.
+//!
+//! All bytes are a `resource`, in a `buffer` that counts for a budget. Below all of these are
+//! `ffi`, `library` and `memory`, with what C has; `error`, `errno` and `text`, for refusals; and
+//! `bytes`, for parsers.
 //!
 //! `unsafe` is in `ffi`, `decompress`, `library`, `memory` and `exports` only.
 //!
@@ -30,65 +41,92 @@ use kernel::{
     uaccess::UserPtr, //
 };
 
-// Bytes in, facts out: nothing of the kernel, so that they are tested and fuzzed on the host, where
-// they are public.
+// In the order of the flow. Those that are `pub` take bytes and return facts. They call nothing of
+// the kernel, so that the same files are tested and fuzzed on the host.
+
+mod exports;
+
 #[forbid(unsafe_code)]
-pub mod bytes;
+mod session;
+
 #[forbid(unsafe_code)]
-pub mod cpio;
+mod log;
+
 #[forbid(unsafe_code)]
-pub mod error;
-#[forbid(unsafe_code)]
-pub mod gzip;
-#[forbid(unsafe_code)]
-pub mod lz4;
-#[forbid(unsafe_code)]
-pub mod lzo;
-#[forbid(unsafe_code)]
-pub mod object;
+mod image;
+
 #[forbid(unsafe_code)]
 pub mod pe;
+
 #[forbid(unsafe_code)]
-pub mod xz;
+mod identity;
+
+#[forbid(unsafe_code)]
+mod loader;
+
+#[forbid(unsafe_code)]
+pub mod object;
+
+#[forbid(unsafe_code)]
+mod level;
+
+#[forbid(unsafe_code)]
+mod calls;
+
+mod decompress;
+
+#[forbid(unsafe_code)]
+pub mod gzip;
+
 #[forbid(unsafe_code)]
 pub mod zstd;
 
-// One load, in the order of the flow.
 #[forbid(unsafe_code)]
-mod buffer;
+pub mod xz;
+
 #[forbid(unsafe_code)]
-mod cmdline;
-mod decompress;
+pub mod lz4;
+
 #[forbid(unsafe_code)]
-mod digest;
-#[forbid(unsafe_code)]
-mod image;
-#[forbid(unsafe_code)]
-mod initrd;
-#[forbid(unsafe_code)]
-mod kfuncs;
-#[forbid(unsafe_code)]
-mod level;
-mod library;
-#[forbid(unsafe_code)]
-mod loader;
-#[forbid(unsafe_code)]
-mod log;
+pub mod lzo;
+
 #[forbid(unsafe_code)]
 mod parts;
+
 #[forbid(unsafe_code)]
-mod resource;
+pub mod initrd;
+
 #[forbid(unsafe_code)]
-mod session;
+mod cmdline;
+
 #[forbid(unsafe_code)]
 mod test_run;
 
-// The C edge.
-mod exports;
+#[forbid(unsafe_code)]
+mod resource;
+
+#[forbid(unsafe_code)]
+mod buffer;
+
 mod ffi;
+
+mod library;
+
 mod memory;
 
-use image::VerifiedImage;
+#[forbid(unsafe_code)]
+mod errno;
+
+#[forbid(unsafe_code)]
+pub mod error;
+
+#[forbid(unsafe_code)]
+mod text;
+
+#[forbid(unsafe_code)]
+pub mod bytes;
+
+use image::Image;
 use level::Level;
 use log::Log;
 use parts::Parts;
@@ -124,17 +162,19 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
 /// The flow.
 fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result {
     let mut parts = Parts::of_caller(args, &mut session.log)?;
-    let (file, mut image) = VerifiedImage::read(args.image_fd, session)?;
+    let (file, mut image) = Image::read(args.image_fd, session)?;
     parts.read_initrd(args, session)?;
     let private_data = loader::private_data(args.map_fd, &mut session.log)?;
-    loop {
+    let kernel = loop {
         let program = loader::load(&image.object, private_data.as_ref(), &mut session.log)?;
-        parts = Level::new(&image, parts, session).decide(&program)?;
-        match image.nested(&parts, session)? {
+        let kernel;
+        (kernel, parts) = Level::of_image(&image, parts, session).decide(&program)?;
+        match image.nested(&kernel, session)? {
             Some(nested) => image = nested,
-            None => break,
+            None => break kernel,
         }
-    }
+    };
+    // What is not needed any more makes room for the copies of kexec_file.
     drop((image, private_data));
-    parts.install(&file, args.flags, session)
+    parts.install(&kernel, &file, args.flags, session)
 }

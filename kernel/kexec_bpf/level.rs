@@ -3,25 +3,24 @@
 //! One run of a program: what it may name, and what it decided.
 
 use kernel::{
-    bindings,
+    bindings::{
+        self,
+        bpf_kexec_ctx, //
+    },
     prelude::*, //
 };
 
 use crate::{
-    digest::{
-        Digest,
-        Key, //
-    },
+    errno::ends_load,
     ffi::{
         self,
         Program, //
     },
-    image::VerifiedImage,
+    image::Image,
     library,
     parts::Parts,
     resource::Resource,
     session::{
-        ends_load,
         Session,
         What, //
     },
@@ -30,17 +29,17 @@ use crate::{
 /// The most resources that a program can make.
 const HANDLES_MAX: usize = bindings::KEXEC_BPF_HANDLES_MAX as usize;
 /// The first handle; what is below are the well-known resources.
-const HANDLES: u32 = bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE + 1;
+const FIRST_HANDLE: u32 = bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE + 1;
 
 /// The state of one level of nesting.
-///
-/// The program and C know a pointer to it as one to its first field.
-#[repr(C)]
 pub(crate) struct Level<'a> {
-    ctx: bindings::bpf_kexec_ctx,
+    /// What the program sees. Its kfuncs find the level by it, see `exports.rs`.
+    pub(crate) ctx: bpf_kexec_ctx,
     /// The image.
-    pub(crate) image: Resource,
-    /// What the program makes of kernel, initrd and command line.
+    image: Resource,
+    /// The kernel that the program bound.
+    pub(crate) kernel: Option<Resource>,
+    /// What the program makes of initrd and command line.
     pub(crate) parts: Parts,
     /// What belongs to the whole load.
     pub(crate) session: &'a mut Session,
@@ -48,47 +47,38 @@ pub(crate) struct Level<'a> {
     refused: Option<Error>,
 }
 
-const _: () = assert!(core::mem::offset_of!(Level<'static>, ctx) == 0);
-
 impl<'a> Level<'a> {
-    /// A level for the image, with what the one above left.
-    pub(crate) fn new(image: &VerifiedImage, parts: Parts, session: &'a mut Session) -> Self {
-        let mut flags = 0;
-        // The certificate table of an image that is signed itself is not verified, and what is
-        // nested in one has no digest.
-        if image.resource.is_verified() || !image.digest.bytes().is_empty() {
-            flags |= bindings::BPF_KEXEC_CTX_SIGNED;
-        }
-        let ctx = Self::context(flags, image.depth, &image.digest, &image.key);
-        Self::with_context(ctx, image.resource.clone(), parts, session)
-    }
-
-    /// The context of a program.
-    pub(crate) fn context(
-        flags: u32,
-        depth: u32,
-        digest: &Digest,
-        key: &Key,
-    ) -> bindings::bpf_kexec_ctx {
-        bindings::bpf_kexec_ctx {
+    /// The level of an image, with what the one above left.
+    pub(crate) fn of_image(image: &Image, parts: Parts, session: &'a mut Session) -> Self {
+        // An image that is signed itself has a digest, but not all of it is verified: no signature
+        // covers the certificate table. An image that is nested in a signed one has no digest of
+        // its own, but all of it is verified.
+        let is_signed = !image.digest.bytes().is_empty() || image.resource.is_verified();
+        let flags = match is_signed {
+            true => bindings::BPF_KEXEC_CTX_SIGNED,
+            false => 0,
+        };
+        let ctx = bpf_kexec_ctx {
             image_len: 0,
             flags,
-            depth,
-            machine: ffi::machine(),
-            digest_len: digest.bytes().len() as u32,
-            digest: digest.padded(),
-            key: key.0,
-        }
+            depth: image.depth,
+            machine: 0,
+            digest_len: image.digest.bytes().len() as u32,
+            digest: image.digest.padded(),
+            key: image.key.0,
+        };
+        Self::new(ctx, image.resource.clone(), parts, session)
     }
 
-    /// A level whose program sees `ctx`, but for what is known here.
-    pub(crate) fn with_context(
-        mut ctx: bindings::bpf_kexec_ctx,
+    /// A level whose program sees `ctx`, with what is known here filled in.
+    pub(crate) fn new(
+        mut ctx: bpf_kexec_ctx,
         image: Resource,
         parts: Parts,
         session: &'a mut Session,
     ) -> Self {
         ctx.image_len = image.len();
+        ctx.machine = ffi::machine();
         if session.enforced {
             ctx.flags |= bindings::BPF_KEXEC_CTX_ENFORCED;
         }
@@ -98,10 +88,8 @@ impl<'a> Level<'a> {
         Self {
             ctx,
             image,
-            parts: Parts {
-                kernel: None,
-                ..parts
-            },
+            kernel: None,
+            parts,
             session,
             handles: KVec::new(),
             refused: None,
@@ -118,21 +106,16 @@ impl<'a> Level<'a> {
     }
 
     /// Runs the program and takes its decisions.
-    pub(crate) fn decide(mut self, program: &Program) -> Result<Parts> {
+    pub(crate) fn decide(mut self, program: &Program) -> Result<(Resource, Parts)> {
         let returned = self.run(program)?;
         let log = &mut self.session.log;
         if returned != 0 {
             return Err(log.refuse(ECANCELED, fmt!("program returned {returned}")));
         }
-        if self.parts.kernel.is_none() {
-            return Err(log.refuse(ECANCELED, fmt!("the program bound no kernel")));
+        match self.kernel {
+            Some(kernel) => Ok((kernel, self.parts)),
+            None => Err(log.refuse(ECANCELED, fmt!("the program bound no kernel"))),
         }
-        Ok(self.parts)
-    }
-
-    /// What the program saw.
-    pub(crate) fn ctx(&self) -> &bindings::bpf_kexec_ctx {
-        &self.ctx
     }
 
     /// Does what a kfunc is called for. What the kernel refuses for good ends the load, whatever
@@ -161,7 +144,7 @@ impl<'a> Level<'a> {
         if self.handles.len() >= HANDLES_MAX {
             return Err(self.refuse(EFBIG, fmt!("more than {HANDLES_MAX} resources")));
         }
-        let handle = HANDLES.saturating_add(self.handles.len() as u32);
+        let handle = FIRST_HANDLE.saturating_add(self.handles.len() as u32);
         self.handles.push(resource, GFP_KERNEL_ACCOUNT)?;
         Ok(handle)
     }
@@ -170,9 +153,9 @@ impl<'a> Level<'a> {
     pub(crate) fn resource(&self, number: u32) -> Result<&Resource> {
         match number {
             bindings::bpf_kexec_resource_BPF_KEXEC_IMAGE => Some(&self.image),
-            bindings::bpf_kexec_resource_BPF_KEXEC_KERNEL => self.parts.kernel.as_ref(),
+            bindings::bpf_kexec_resource_BPF_KEXEC_KERNEL => self.kernel.as_ref(),
             _ => number
-                .checked_sub(HANDLES)
+                .checked_sub(FIRST_HANDLE)
                 .and_then(|index| self.handles.get(index as usize)),
         }
         .ok_or(ENOENT)

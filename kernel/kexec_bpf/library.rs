@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What decompression calls of the kernel, besides the decoders.
+//! Library functions of the kernel, but for the decoders.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -12,6 +12,17 @@ use kernel::{
 pub(crate) fn killed() -> bool {
     // SAFETY: Called in process context, where sleeping is allowed, like all of this crate.
     unsafe { bindings::kexec_bpf_killed() }
+}
+
+/// Length of a SHA-256 digest, in bytes.
+pub(crate) const SHA256_LEN: usize = bindings::SHA256_DIGEST_SIZE as usize;
+
+/// SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; SHA256_LEN] {
+    let mut digest = [0; SHA256_LEN];
+    // SAFETY: The slice is valid for its length, `digest` has room for a digest.
+    unsafe { bindings::sha256(bytes.as_ptr(), bytes.len(), digest.as_mut_ptr()) };
+    digest
 }
 
 /// The CRC-32 of gzip, of what has the CRC-32 `before` (none has 0) and these bytes behind it.

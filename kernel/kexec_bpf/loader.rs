@@ -92,10 +92,10 @@ pub(crate) fn load(
                 log.refuse(bad(error), fmt!("object: the kernel refuses its BTF"))
             })?),
         };
-    let program = Program::load(&linked, maps, btf, log)?;
+    let program = verify(&linked, &maps, btf.as_ref(), log)?;
     // After verification, so that no user value is folded into it, and before the run.
     if let Some(data) = private_data {
-        match private.and_then(|index| program.maps().get(index)) {
+        match private.and_then(|index| maps.get(index)) {
             Some(map) => {
                 map.copy_from(data).map_err(|error| {
                     log.refuse(error, fmt!("private data: not of the declared shape"))
@@ -106,6 +106,30 @@ pub(crate) fn load(
         }
     }
     Ok(program)
+}
+
+/// Verifies a program. If it is refused, the verifier's log is appended to `log`.
+fn verify(
+    linked: &Linked<'_>,
+    maps: &[ffi::Map],
+    btf: Option<&Btf>,
+    log: &mut Log,
+) -> Result<Program> {
+    let load = |log: &mut [u8]| Program::load(linked, maps, btf, log);
+    load(&mut []).or_else(|error| {
+        let (errno, why) = match error {
+            ENOMEM => (ENOMEM, "there is no memory to verify it"),
+            EINTR | EAGAIN => (EINTR, "a signal came while it was verified"),
+            _ => (ELIBEXEC, "the verifier refuses it"),
+        };
+        if errno == ELIBEXEC {
+            // Once more, to say why.
+            if let Some(Ok(program)) = log.fill(load) {
+                return Ok(program);
+            }
+        }
+        Err(log.refuse(errno, fmt!("program: {why}: {}", error.to_errno())))
+    })
 }
 
 fn is_private(map: &MapSpec<'_>) -> bool {

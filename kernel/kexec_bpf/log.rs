@@ -16,10 +16,7 @@ use kernel::{
     },
 };
 
-use crate::{
-    buffer::Buffer,
-    error::printable, //
-};
+use crate::buffer::Buffer;
 
 /// The longest log, in bytes with its NUL.
 const SIZE_MAX: u64 = bindings::KEXEC_BPF_LOG_MAX as u64;
@@ -116,18 +113,6 @@ impl Write for Log {
         self.text
             .extend_from_slice(text, GFP_KERNEL_ACCOUNT)
             .map_err(|_| fmt::Error)
-    }
-}
-
-/// Text as [`printable()`] lets it be shown.
-pub(crate) struct Printable<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for &byte in self.0 {
-            f.write_char(char::from(printable(byte)))?;
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a load is about: kernel, initrd and command line, first the caller's and last the final
+//! What a kernel is booted with: initrd and command line, first the caller's and last the final
 //! ones.
 
 use kernel::{
@@ -26,26 +26,22 @@ use crate::{
         self,
         Initrd, //
     },
-    log::{
-        Log,
-        Printable, //
-    },
+    log::Log,
     resource::{
-        Resource,
-        NOTHING, //
+        Covered,
+        Resource, //
     },
     session::{
         Session,
         What,
         ENFORCED_MEANWHILE, //
     },
+    text::Printable, //
 };
 
-/// Kernel, initrd and command line.
+/// Initrd and command line.
 #[derive(Default)]
 pub(crate) struct Parts {
-    /// The kernel, once a program bound one.
-    pub(crate) kernel: Option<Resource>,
     /// The initrd.
     pub(crate) initrd: Initrd,
     /// The command line.
@@ -79,8 +75,8 @@ impl Parts {
             log.line(fmt!("caller's command line: {len} bytes"));
         }
         Ok(Self {
+            initrd: Initrd::default(),
             cmdline,
-            ..Self::default()
         })
     }
 
@@ -99,14 +95,19 @@ impl Parts {
         session
             .log
             .line(fmt!("caller's initrd: {} bytes", bytes.len()));
-        self.initrd.append(Resource::new(bytes, NOTHING)?)
+        self.initrd.append(Resource::new(bytes, Covered::Nothing)?)
     }
 
-    /// Hands them to kexec_file, which copies them, unless this is a dry run.
+    /// Hands them to kexec_file with their kernel, unless this is a dry run. kexec_file copies them.
     // As for `loader::load()`: kexec_file is called from here.
     #[inline(never)]
-    pub(crate) fn install(self, file: &File, flags: u32, session: &mut Session) -> Result {
-        let kernel = self.kernel.ok_or(ECANCELED)?;
+    pub(crate) fn install(
+        self,
+        kernel: &Resource,
+        file: &File,
+        flags: u32,
+        session: &mut Session,
+    ) -> Result {
         let initrd = self.initrd.join().map_err(|errno| {
             let why = initrd::why_not_joined(errno);
             session.refuse(What::Initrd, errno, fmt!("{why}"))

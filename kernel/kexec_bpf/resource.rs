@@ -15,19 +15,20 @@ use crate::buffer::Buffer;
 /// A buffer that does not change any more.
 struct Origin {
     bytes: Buffer,
-    /// What a signature covers: the checksum, the certificate directory entry and the certificate
-    /// table of a PE image lie between these ranges.
     covered: Covered,
 }
 
-/// Ranges of a buffer that a signature covers.
-pub(crate) type Covered = [Range<usize>; 3];
-
-/// A signature covers no byte.
-pub(crate) const NOTHING: Covered = [0..0, 0..0, 0..0];
-
-/// A signature covers each byte.
-pub(crate) const EVERYTHING: Covered = [0..usize::MAX, 0..0, 0..0];
+/// Which bytes of a buffer a signature covers.
+#[derive(Clone)]
+pub(crate) enum Covered {
+    /// No byte.
+    Nothing,
+    /// Every byte.
+    Everything,
+    /// The bytes of a PE image in these ranges. The checksum, the certificate directory entry and
+    /// the certificate table lie between and after them.
+    Ranges([Range<usize>; 3]),
+}
 
 /// A piece of a buffer, which it keeps alive.
 ///
@@ -77,20 +78,25 @@ impl Resource {
         })
     }
 
-    /// Whether a signature covers each byte. Of nothing it covers nothing.
+    /// True if a signature covers every byte; false for an empty range.
     pub(crate) fn is_verified(&self) -> bool {
-        let covers = |covered: &Range<usize>| {
-            covered.start <= self.range.start && self.range.end <= covered.end
+        let Range { start, end } = self.range;
+        let is_covered = match &self.origin.covered {
+            Covered::Nothing => false,
+            Covered::Everything => true,
+            Covered::Ranges(ranges) => ranges
+                .iter()
+                .any(|range| range.start <= start && end <= range.end),
         };
-        !self.range.is_empty() && self.origin.covered.iter().any(covers)
+        is_covered && start != end
     }
 
     /// What a signature covers of something that was made of all these bytes and nothing else.
     pub(crate) fn covers_result(&self) -> Covered {
         if self.is_verified() {
-            EVERYTHING
+            Covered::Everything
         } else {
-            NOTHING
+            Covered::Nothing
         }
     }
 }
@@ -108,7 +114,7 @@ mod tests {
 
     #[test]
     fn pieces() -> Result {
-        let whole = resource(NOTHING)?;
+        let whole = resource(Covered::Nothing)?;
         let piece = whole.piece(2, 6)?;
         assert_eq!(piece.bytes(), b"234567");
         assert_eq!(piece.piece(1, 5)?.bytes(), b"34567");
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_range_that_touches_an_uncovered_byte_is_unverified() -> Result {
-        let whole = resource([0..2, 3..5, 6..10])?;
+        let whole = resource(Covered::Ranges([0..2, 3..5, 6..10]))?;
         assert!(!whole.is_verified());
         for (offset, len, want) in [
             (0, 2, true),
@@ -138,8 +144,8 @@ mod tests {
         }
         // A piece of an unverified piece can be verified.
         assert!(whole.piece(2, 3)?.piece(1, 2)?.is_verified());
-        assert!(resource(EVERYTHING)?.is_verified());
-        assert!(!resource(NOTHING)?.is_verified());
+        assert!(resource(Covered::Everything)?.is_verified());
+        assert!(!resource(Covered::Nothing)?.is_verified());
         Ok(())
     }
 }

@@ -14,15 +14,19 @@ use crate::{
         self,
         Buffer, //
     },
-    digest::{
-        Digest,
-        Key,
-        Signer, //
+    errno::{
+        ends_load,
+        why_not_verified, //
     },
     error,
     ffi::{
         self,
         File, //
+    },
+    identity::{
+        Digest,
+        Key,
+        Signer, //
     },
     log::Log,
     pe::IMAGE_MAX, //
@@ -60,11 +64,6 @@ impl fmt::Display for What {
             Self::File => "program: file",
         })
     }
-}
-
-/// Whether a kfunc that fails with `errno` ends the load.
-pub(crate) fn ends_load(errno: Error) -> bool {
-    matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
 }
 
 /// One load.
@@ -203,40 +202,3 @@ impl Session {
 /// Why a load is refused that began without enforcement.
 pub(crate) const ENFORCED_MEANWHILE: &str =
     "signatures became enforced during the load: load it again";
-
-/// What a failed signature check means, and the errno for it.
-pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
-    match error {
-        ENODATA => (EKEYREJECTED, "it is not signed"),
-        ENOKEY => (EKEYREJECTED, "no trusted key signed it"),
-        EKEYREJECTED => (
-            EKEYREJECTED,
-            "its signature does not fit, or is not trusted",
-        ),
-        EKEYREVOKED => (EKEYREVOKED, "it was revoked, or its signer"),
-        ENOPKG => (ENOPKG, "its signature is of an unsupported kind"),
-        ENOMEM => (ENOMEM, "there is no memory to check its signature"),
-        EINTR => (EINTR, "a signal came while its signature was checked"),
-        _ => (ELIBBAD, "its signature is malformed"),
-    }
-}
-
-impl fmt::Display for error::Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
-impl error::Kind {
-    /// The errno of this class.
-    pub(crate) fn errno(self) -> Error {
-        match self {
-            Self::NotOurs => ENOEXEC,
-            Self::Malformed => ELIBBAD,
-            Self::TooBig => EFBIG,
-            Self::Unsupported => ENOPKG,
-            Self::NoMemory => ENOMEM,
-            Self::Interrupted => EINTR,
-        }
-    }
-}

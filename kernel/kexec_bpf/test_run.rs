@@ -20,10 +20,7 @@ use kernel::{
 
 use crate::{
     buffer::Buffer,
-    ffi::{
-        self,
-        Program, //
-    },
+    ffi::Program,
     image::DEPTH_MAX,
     level::Level,
     library,
@@ -32,9 +29,7 @@ use crate::{
     pe::IMAGE_MAX,
     resource::{
         Covered,
-        Resource,
-        EVERYTHING,
-        NOTHING, //
+        Resource, //
     },
     session::Session,
 };
@@ -60,11 +55,10 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         return Err(EINVAL);
     }
     let covered = match ctx.flags & bindings::BPF_KEXEC_CTX_SIGNED {
-        0 => NOTHING,
-        _ => EVERYTHING,
+        0 => Covered::Nothing,
+        _ => Covered::Everything,
     };
     ctx.flags |= bindings::BPF_KEXEC_CTX_TEST;
-    ctx.machine = ffi::machine();
 
     let data_len = u64::from(run.data_in_len);
     let image_len = input
@@ -76,8 +70,8 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     let mut data =
         UserSlice::new(UserPtr::from_ptr(run.data_in), run.data_in_len as usize).reader();
     let image = read(&mut data, image_len, covered)?;
-    let initrd = read(&mut data, input.initrd_len, NOTHING)?;
-    let cmdline = read(&mut data, input.cmdline_len, NOTHING)?;
+    let initrd = read(&mut data, input.initrd_len, Covered::Nothing)?;
+    let cmdline = read(&mut data, input.cmdline_len, Covered::Nothing)?;
 
     let mut left = run.repeat;
     let mut nsecs = 0i64;
@@ -89,7 +83,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
         parts.initrd.append(initrd.clone())?;
         parts.cmdline.append(cmdline.bytes())?;
         let mut session = Session::new(Log::new(0)?, false, enforced);
-        let mut level = Level::with_context(ctx, image.clone(), parts, &mut session);
+        let mut level = Level::new(ctx, image.clone(), parts, &mut session);
         let start = Instant::<Monotonic>::now();
         let returned = level.run(program);
         nsecs = nsecs.saturating_add(start.elapsed().as_nanos());
@@ -119,9 +113,8 @@ fn read(data: &mut UserSliceReader, len: u64, covered: Covered) -> Result<Resour
 
 /// Gives kernel, initrd and command line to user space.
 fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
-    run.test.ctx = *level.ctx();
-    let parts = level.parts;
-    let kernel = parts.kernel;
+    run.test.ctx = level.ctx;
+    let (kernel, parts) = (level.kernel, level.parts);
     let initrd = parts.initrd.join()?;
     let bytes = |resource: &'_ Option<Resource>| resource.as_ref().map_or(0, Resource::len);
     run.test.kernel_len = bytes(&kernel);

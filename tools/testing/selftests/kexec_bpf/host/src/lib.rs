@@ -16,7 +16,7 @@
 
 #[path = "../../../../../../kernel/kexec_bpf/bytes.rs"]
 pub mod bytes;
-#[path = "../../../../../../kernel/kexec_bpf/cpio.rs"]
+#[path = "../../../../../../kernel/kexec_bpf/initrd/cpio.rs"]
 pub mod cpio;
 #[path = "../../../../../../kernel/kexec_bpf/error.rs"]
 pub mod error;

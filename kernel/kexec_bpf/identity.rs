@@ -10,8 +10,11 @@ use kernel::{
 };
 
 use crate::{
-    ffi,
-    log::Printable, //
+    library::{
+        sha256,
+        SHA256_LEN, //
+    },
+    text::Printable, //
 };
 
 /// Who signed an image, for people to read; empty if nobody did or the signature does not say.
@@ -93,19 +96,19 @@ impl Digest {
 /// SHA-256 over the key of the level above, the image's digest, padded with zeroes to 64 bytes, and
 /// the SHA-256 of its object.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Key(pub(crate) [u8; ffi::SHA256_LEN]);
+pub(crate) struct Key(pub(crate) [u8; SHA256_LEN]);
 
 impl Key {
     /// The key of an image below `parent`.
     pub(crate) fn new(parent: &Self, digest: &Digest, object: &[u8]) -> Self {
-        let object = ffi::sha256(object);
-        let mut named = [0; 2 * ffi::SHA256_LEN + DIGEST_MAX];
-        let (parent_part, rest) = named.split_at_mut(ffi::SHA256_LEN);
+        let object = sha256(object);
+        let mut named = [0; 2 * SHA256_LEN + DIGEST_MAX];
+        let (parent_part, rest) = named.split_at_mut(SHA256_LEN);
         let (digest_part, object_part) = rest.split_at_mut(DIGEST_MAX);
         parent_part.copy_from_slice(&parent.0);
         digest_part.copy_from_slice(&digest.bytes);
         object_part.copy_from_slice(&object);
-        Self(ffi::sha256(&named))
+        Self(sha256(&named))
     }
 }
 

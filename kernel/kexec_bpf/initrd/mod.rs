@@ -12,14 +12,18 @@ use crate::{
         self,
         Buffer, //
     },
-    cpio::Archive,
     library,
     pe::IMAGE_MAX,
     resource::{
-        Resource,
-        NOTHING, //
+        Covered,
+        Resource, //
     },
 };
+
+#[forbid(unsafe_code)]
+pub mod cpio;
+
+use cpio::Archive;
 
 /// The most pieces.
 const PIECES_MAX: usize = kernel::bindings::KEXEC_BPF_PIECES_MAX as usize;
@@ -155,7 +159,7 @@ impl Initrd {
                 joined.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
             }
         }
-        Ok(Some(Resource::new(joined, NOTHING)?))
+        Ok(Some(Resource::new(joined, Covered::Nothing)?))
     }
 }
 
@@ -183,7 +187,7 @@ mod tests {
     fn resource(bytes: &[u8]) -> Result<Resource> {
         let mut buffer = Buffer::new(bytes.len() as u64)?;
         buffer.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
-        Resource::new(buffer, NOTHING)
+        Resource::new(buffer, Covered::Nothing)
     }
 
     fn read(initrd: &Initrd, offset: usize, len: usize) -> Result<KVec<u8>> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The bodies of the five kfuncs. Their contracts: `kfuncs.c`.
+//! The kfuncs: what a program calls of its level. Their contracts are in `kfuncs.c`.
 
 use kernel::{
     bindings::{
@@ -19,11 +19,16 @@ use crate::{
         self,
         Cmdline, //
     },
-    cpio::{
-        Archive,
-        PATH_MAX, //
+    decompress,
+    errno::why_not_verified,
+    ffi,
+    initrd::{
+        self,
+        cpio::{
+            Archive,
+            PATH_MAX, //
+        }, //
     },
-    decompress, ffi, initrd,
     level::Level,
     memory::ProgramMemory,
     pe::{
@@ -31,13 +36,10 @@ use crate::{
         IMAGE_MAX, //
     },
     resource::{
-        Resource,
-        NOTHING, //
+        Covered,
+        Resource, //
     },
-    session::{
-        why_not_verified,
-        What, //
-    },
+    session::What,
 };
 
 /// The most bytes that pass through the program's memory at once.
@@ -97,7 +99,7 @@ impl Level<'_> {
             let mut copy = Buffer::new(buffer.len() as u64)?;
             copy.resize(buffer.len(), 0, GFP_KERNEL_ACCOUNT)?;
             buffer.read(&mut copy)?;
-            Resource::new(copy, NOTHING)
+            Resource::new(copy, Covered::Nothing)
         };
         let resource = copy().map_err(|errno| {
             let why = buffer::why_not(errno);
@@ -135,7 +137,7 @@ impl Level<'_> {
 
     fn bind_kernel(&mut self, range: &bpf_kexec_range) -> Result<i64> {
         if range.len == 0 {
-            self.parts.kernel = None;
+            self.kernel = None;
             return Ok(0);
         }
         let kernel = self.range(range)?;
@@ -162,7 +164,7 @@ impl Level<'_> {
         self.session
             .log
             .line(fmt!("program: kernel of {} bytes", range.len));
-        self.parts.kernel = Some(kernel);
+        self.kernel = Some(kernel);
         Ok(0)
     }
 
@@ -310,7 +312,7 @@ impl Level<'_> {
         let file = self.session.open(i32::try_from(fd)?, What::File)?;
         let bytes = self.session.read(&file, verify, What::File)?;
         let covered = match verify {
-            false => NOTHING,
+            false => Covered::Nothing,
             true => {
                 let pe =
                     Pe::parse(&bytes).map_err(|error| self.session.malformed(What::File, error))?;
@@ -321,7 +323,7 @@ impl Level<'_> {
                 self.session
                     .log
                     .line(fmt!("program: file: signed by '{signer}', digest {digest}"));
-                pe.covered()
+                Covered::Ranges(pe.covered())
             }
         };
         let handle = self.add(Resource::new(bytes, covered)?)?;
