@@ -3,7 +3,7 @@
 //! A file that is read when a test says so: a FUSE file system with one regular file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::harness::{Context, Result};
+use crate::mount::{mount, unmount};
 
 /// No event takes that long.
 const HANG: Duration = Duration::from_secs(60);
@@ -78,21 +79,8 @@ impl Fuse {
             .write(true)
             .open("/dev/fuse")?;
         let fd = device.as_raw_fd();
-        let options = format!("fd={fd},rootmode=40000,user_id=0,group_id=0\0");
-        let target = format!("{}\0", mountpoint.display());
-        // SAFETY: All strings end with a NUL.
-        let mounted = unsafe {
-            libc::mount(
-                c"fuse".as_ptr(),
-                target.as_ptr().cast(),
-                c"fuse".as_ptr(),
-                0,
-                options.as_ptr().cast(),
-            )
-        };
-        if mounted != 0 {
-            return Err(io::Error::last_os_error()).context("mount");
-        }
+        let options = format!("fd={fd},rootmode=40000,user_id=0,group_id=0");
+        mount("fuse", &mountpoint, &options)?;
         let (tell, asked) = channel();
         let server = Server {
             device: device.try_clone()?,
@@ -163,13 +151,10 @@ impl Fuse {
 
 impl Drop for Fuse {
     fn drop(&mut self) {
-        let target = format!("{}\0", self.mountpoint.display());
         // Who still waits for an answer gets an error.
-        // SAFETY: The path ends with a NUL.
-        unsafe { libc::umount2(target.as_ptr().cast(), libc::MNT_FORCE) };
+        unmount(&self.mountpoint, libc::MNT_FORCE);
         self.file = None;
-        // SAFETY: The path ends with a NUL.
-        unsafe { libc::umount2(target.as_ptr().cast(), libc::MNT_DETACH) };
+        unmount(&self.mountpoint, libc::MNT_DETACH);
         if let Some(server) = self.server.take() {
             let _ = server.join();
         }

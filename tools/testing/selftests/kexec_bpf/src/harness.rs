@@ -5,14 +5,16 @@
 use std::fmt::{Debug, Display};
 use std::process::ExitCode;
 
+use crate::machines::{Runs, Turn};
+
 const KSFT_FAIL: u8 = 1;
 const KSFT_SKIP: u8 = 4;
 
 /// A test.
 #[derive(Clone, Copy)]
 pub struct Test {
-    /// Its name, `module::function`.
-    pub name: &'static str,
+    /// Its path: program, modules and function.
+    pub path: &'static str,
     /// What it does.
     pub run: fn() -> Result,
 }
@@ -63,15 +65,32 @@ pub fn equal<T: PartialEq + Debug>(what: impl Display, got: T, want: T) -> Resul
     Err(format!("{what}: {got:?} instead of {want:?}").into())
 }
 
-/// Makes the table of the tests of a module.
+/// The tests of a module.
+pub struct Module {
+    /// In which machines they run, and when.
+    pub runs: Runs,
+    /// The tests, in their order.
+    pub tests: &'static [Test],
+}
+
+/// Makes the table of the tests of a module. It begins with a value of [`crate::machines`] that says
+/// in which machines they run.
+#[macro_export]
 macro_rules! tests {
-    ($($test:ident),* $(,)?) => {
-        pub const TESTS: &[$crate::harness::Test] = &[
-            $($crate::harness::Test {
-                name: concat!(module_path!(), "::", stringify!($test)),
-                run: $test,
-            }),*
-        ];
+    ($runs:expr; $($test:ident),* $(,)?) => {
+        pub const TESTS: $crate::harness::Module = $crate::harness::Module {
+            runs: {
+                #[allow(unused_imports)]
+                use $crate::machines::*;
+                $runs
+            },
+            tests: &[
+                $($crate::harness::Test {
+                    path: concat!(module_path!(), "::", stringify!($test)),
+                    run: $test,
+                }),*
+            ],
+        };
     };
 }
 
@@ -83,18 +102,26 @@ pub fn skip_all(why: &str) -> ExitCode {
 
 impl Test {
     /// Its name without that of the program.
-    fn short(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &'static str {
+        self.path
             .split_once("::")
-            .map_or(self.name, |(_, name)| name)
+            .map_or(self.path, |(_, name)| name)
     }
 }
 
-/// The tests whose names contain one of `names`; all if there are none.
-pub fn named(mut tests: Vec<Test>, names: &[String]) -> Vec<Test> {
-    let fits = |test: &Test| names.iter().any(|name| test.short().contains(name));
-    tests.retain(|test| names.is_empty() || fits(test));
-    tests
+/// The tests of `modules` that run here if no test is named, else those whose names contain one of
+/// `names`; in their order.
+pub fn choose(modules: &[&Module], names: &[String]) -> Vec<Test> {
+    let mut modules = modules.to_vec();
+    modules.sort_by_key(|module| module.runs.turn);
+    let named = |test: &Test| names.iter().any(|name| test.name().contains(name));
+    let mut chosen = vec![];
+    for module in modules {
+        let all = module.runs.turn == Turn::Always || names.is_empty() && module.runs.here();
+        let tests = module.tests.iter().filter(|test| all || named(test));
+        chosen.extend(tests);
+    }
+    chosen
 }
 
 /// Runs tests.
@@ -102,7 +129,7 @@ pub fn run(tests: &[Test]) -> ExitCode {
     let (mut failed, mut skipped) = (0, 0);
     println!("KTAP version 1\n1..{}", tests.len());
     for (number, test) in (1..).zip(tests) {
-        let name = test.short();
+        let name = test.name();
         match (test.run)() {
             Ok(()) => println!("ok {number} {name}"),
             Err(Failure::Skipped(why)) => {

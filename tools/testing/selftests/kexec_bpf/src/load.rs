@@ -47,6 +47,11 @@ pub fn image(name: &str) -> Result<Vec<u8>> {
     stored(&format!("{name}.efi"))
 }
 
+/// An image of scripts/policy-images.
+pub fn policy_image(name: &str) -> Result<Vec<u8>> {
+    image(&format!("policy/{name}"))
+}
+
 /// The bytes of a file that is beside the images.
 pub fn stored(name: &str) -> Result<Vec<u8>> {
     let path = path(name);
@@ -104,22 +109,6 @@ pub fn lockdown() -> String {
     let levels = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     let level = levels.split(['[', ']']).nth(1);
     level.unwrap_or("none").into()
-}
-
-/// Whether debugfs is there to be used; it is mounted first. Lockdown closes it.
-pub fn debugfs() -> bool {
-    let place = c"/sys/kernel/debug".as_ptr();
-    // SAFETY: All strings end with a NUL.
-    unsafe {
-        libc::mount(
-            c"debugfs".as_ptr(),
-            place,
-            c"debugfs".as_ptr(),
-            0,
-            std::ptr::null(),
-        )
-    };
-    lockdown() == "none"
 }
 
 /// Whether images have to be signed.
@@ -229,7 +218,8 @@ impl Load<'_> {
     }
 }
 
-/// Makes the system call. Returns the errno, or 0.
+/// Makes the system call. Returns the errno, or 0. The kernel checks the address of the arguments.
+#[allow(clippy::not_unsafe_ptr_arg_deref)]
 pub fn syscall<T>(args: *const T, size: usize) -> i32 {
     // SAFETY: The kernel checks addresses; what it writes to is a log that the caller owns.
     match unsafe { libc::syscall(SYS_KEXEC_BPF_LOAD, args, size) } {

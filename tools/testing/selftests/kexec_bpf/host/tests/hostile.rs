@@ -4,7 +4,7 @@
 
 // What the verifier says is not for these tests.
 #[allow(dead_code)]
-#[path = "../../src/cases/mod.rs"]
+#[path = "../../src/hostile_objects/mod.rs"]
 mod cases;
 
 use std::ffi::CStr;

@@ -4,7 +4,7 @@
 
 // The objects are not for these tests alone.
 #[allow(dead_code)]
-#[path = "../../src/cases/mod.rs"]
+#[path = "../../src/hostile_objects/mod.rs"]
 mod cases;
 
 use std::cell::Cell;

@@ -9,9 +9,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
-use crate::harness::{equal, Context, Result};
-use crate::load::{file, Load};
-use crate::pe;
+use support::harness::{equal, Context, Result};
+use support::load::{file, Load};
+use support::pe;
+
 use crate::trace::Trace;
 use crate::Row;
 

@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Context, Result};
-use crate::pe;
+use support::harness::{Context, Result};
+use support::pe;
 
 /// What is in front of the sections.
 const HEADERS_LEN: usize = 4096;

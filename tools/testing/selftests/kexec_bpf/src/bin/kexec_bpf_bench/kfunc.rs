@@ -4,12 +4,13 @@
 
 use std::os::unix::fs::FileExt;
 
-use crate::harness::{equal, Result};
+use support::harness::{equal, Result};
+use support::object::Input;
+use support::script::{bind_kernel, decompress, Script};
+use support::uapi::{range, BY_MAGIC, HANDLE, IMAGE};
+
 use crate::image::{payload, Image};
-use crate::object::Input;
-use crate::script::{bind_kernel, decompress, Script};
 use crate::trace::Trace;
-use crate::uapi::{range, BY_MAGIC, HANDLE, IMAGE};
 use crate::Row;
 
 /// A test run copies what goes in, and its lengths are of 32 bits.

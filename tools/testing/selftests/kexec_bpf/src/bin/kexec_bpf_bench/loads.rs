@@ -7,9 +7,10 @@
 use std::fs;
 use std::os::fd::AsRawFd;
 
-use crate::harness::{equal, Context, Result};
+use support::harness::{equal, Context, Result};
+use support::load::{unload, Load};
+
 use crate::image::Image;
-use crate::load::{unload, Load};
 use crate::tool::Tool;
 use crate::trace::{Events, Trace};
 use crate::unpack::Parts;

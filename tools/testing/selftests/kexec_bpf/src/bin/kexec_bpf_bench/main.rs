@@ -3,25 +3,6 @@
 //! What a load costs, beside what people do instead. Measures and prints rows; nothing here can
 //! fail for being slow.
 
-#[allow(dead_code, unused_macros)]
-#[path = "../../harness.rs"]
-mod harness;
-#[allow(dead_code)]
-#[path = "../../load.rs"]
-mod load;
-#[allow(dead_code)]
-#[path = "../../object.rs"]
-mod object;
-#[allow(dead_code)]
-#[path = "../../pe.rs"]
-mod pe;
-#[allow(dead_code)]
-#[path = "../../script.rs"]
-mod script;
-#[allow(dead_code)]
-#[path = "../../uapi.rs"]
-mod uapi;
-
 mod growth;
 mod image;
 mod kfunc;
@@ -36,9 +17,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use harness::{Context, Failure, Result};
 use image::Image;
-use object::Object;
+use support::harness::{Context, Failure, Result};
+use support::load;
+use support::object::{self, Object};
 
 const USAGE: &str = "usage: kexec_bpf_bench ROUNDS [loads|objects|kfunc|growth]...
 Measures with each image of /files, ROUNDS times, and prints rows that begin with \"bench\".";

@@ -9,10 +9,11 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::harness::{equal, Context, Result};
-use crate::load::{file, Load};
-use crate::object::Object;
-use crate::pe;
+use support::harness::{equal, Context, Result};
+use support::load::{file, Load};
+use support::object::Object;
+use support::pe;
+
 use crate::trace::Trace;
 use crate::Row;
 

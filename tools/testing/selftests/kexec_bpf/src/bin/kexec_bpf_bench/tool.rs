@@ -6,9 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{equal, Result};
+use support::harness::{equal, Result};
+use support::load::loaded;
+
 use crate::image::Image;
-use crate::load::loaded;
 
 /// The command, its libraries and their loader.
 const DIR: &str = "/files/kexec-tools";

@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::time::Instant;
 
-use crate::harness::{Context, Result};
+use support::harness::{Context, Result};
 
 const DIR: &str = "/sys/kernel/tracing";
 

@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use zstd_safe::{DCtx, InBuffer, OutBuffer};
 
-use crate::harness::{Context, Result};
+use support::harness::{Context, Result};
+use support::uapi::SYS_KEXEC_FILE_LOAD;
+
 use crate::image::{payload, section};
-use crate::uapi::SYS_KEXEC_FILE_LOAD;
 
 /// As `zstd` and `gzip` read and write.
 const BUFFER_LEN: usize = 128 << 10;

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Descriptors of every kind as image, as initrd and as a file of the program: each is taken or
+//! refused for the documented reason, at once, and the next load is fine.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use support::child::{Child, End};
+use support::embedded::{ask, READ_FD, RETURN};
+use support::harness::{equal, Context, Failure, Result};
+use support::load::{file, image, Load, Loaded};
+use support::mount::{c_string, mount, unmount};
+use support::script::Script;
+
+use super::all;
+
+tests! {
+    WHEN_NAMED;
+    kinds,
+    pseudo_files,
+}
+
+/// What a descriptor is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A signed image.
+    Image,
+    /// Bytes of no image.
+    Bytes,
+    /// A file without bytes.
+    Empty,
+    /// A file that cannot be read.
+    Unreadable,
+    /// A file that has fewer bytes than it says.
+    Shorter,
+    /// A file that is larger than any may be.
+    Large,
+    /// A file that someone may write to.
+    Written,
+    /// No regular file that is open for reading.
+    NoFile,
+    /// Nothing that is open.
+    NotOpen,
+}
+use Kind::*;
+
+impl Kind {
+    /// The errno of a load with it as image, and how the reason ends.
+    fn as_image(self) -> (i32, &'static str) {
+        match self {
+            Image => (0, ""),
+            Bytes => (libc::ENOEXEC, "at byte 0x0"),
+            Empty => (libc::ENOEXEC, "the file is empty"),
+            other => other.as_file(),
+        }
+    }
+
+    /// The same in another role, where any bytes will do.
+    fn as_file(self) -> (i32, &'static str) {
+        match self {
+            Image | Bytes | Empty => (0, ""),
+            Unreadable => (libc::EIO, "the file cannot be read: -22"),
+            Shorter => (libc::EIO, "the file cannot be read: -5"),
+            Large => (libc::EFBIG, "the file is larger than 1 GiB"),
+            Written => (libc::EBUSY, "someone writes to the file: -26"),
+            NoFile => (libc::EBADF, "not a regular file that is open for reading"),
+            NotOpen => (libc::EBADF, "is not an open descriptor"),
+        }
+    }
+}
+
+/// A descriptor that a system call returned.
+fn owned(fd: libc::c_long) -> Result<OwnedFd> {
+    match fd {
+        // SAFETY: It is new.
+        0.. => Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
+        _ => Err(io::Error::last_os_error().into()),
+    }
+}
+
+/// A name for a temporary file.
+fn temporary(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("kexec_bpf_test.files.{name}"))
+}
+
+/// Opens with these flags, for reading if they do not say otherwise.
+fn open(path: impl AsRef<Path>, flags: i32) -> Result<OwnedFd> {
+    let path = c_string(path);
+    // SAFETY: It is a string.
+    owned(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, 0o600) }.into())
+        .context(path.to_string_lossy())
+}
+
+/// Opens anew, for reading alone, what a descriptor is of.
+fn for_reading(fd: &impl AsRawFd) -> Result<OwnedFd> {
+    open(format!("/proc/self/fd/{}", fd.as_raw_fd()), libc::O_RDONLY)
+}
+
+fn memory(flags: u32) -> Result<File> {
+    // SAFETY: The name is a string.
+    let fd = unsafe { libc::memfd_create(c"image".as_ptr(), flags) };
+    Ok(owned(fd.into())?.into())
+}
+
+/// A file of huge pages with these bytes in its beginning.
+fn huge(bytes: &[u8]) -> Result<OwnedFd> {
+    const PAGES: &str = "/proc/sys/vm/nr_hugepages";
+    const LEN: usize = 2 << 20;
+    let pages = fs::read_to_string(PAGES)?;
+    fs::write(PAGES, "1")?;
+    let file = memory(libc::MFD_HUGETLB | libc::MFD_HUGE_2MB)?;
+    file.set_len(LEN as u64)?;
+    // SAFETY: Nothing else is at an address that the kernel chooses; the copy is shorter.
+    unsafe {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let fd = file.as_raw_fd();
+        let start = libc::mmap(ptr::null_mut(), LEN, access, libc::MAP_SHARED, fd, 0);
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error()).context("huge pages");
+        }
+        ptr::copy_nonoverlapping(bytes.as_ptr(), start.cast(), bytes.len().min(LEN));
+        libc::munmap(start, LEN);
+    }
+    fs::write(PAGES, pages)?;
+    Ok(file.into())
+}
+
+/// A file system for one test.
+struct Mount(PathBuf);
+
+impl Mount {
+    fn new(kind: &str, at: PathBuf, options: &str) -> Result<Self> {
+        fs::create_dir_all(&at)?;
+        mount(kind, &at, options)?;
+        Ok(Self(at))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        unmount(&self.0, libc::MNT_DETACH);
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// An overlay with the same bytes in a lower file, and in one that was copied up.
+struct Overlay {
+    merged: Mount,
+    _layers: Mount,
+}
+
+impl Overlay {
+    fn new(bytes: &[u8]) -> Result<Self> {
+        let layers = Mount::new("tmpfs", temporary("layers"), "")?;
+        let [lower, upper, work] = ["lower", "upper", "work"].map(|name| layers.0.join(name));
+        for directory in [&lower, &upper, &work] {
+            fs::create_dir(directory)?;
+        }
+        fs::write(lower.join("lower"), bytes)?;
+        fs::write(lower.join("copied"), &bytes[..bytes.len() - 1])?;
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            lower.display(),
+            upper.display(),
+            work.display()
+        );
+        let merged = Mount::new("overlay", temporary("merged"), &options)?;
+        let mut copied = OpenOptions::new()
+            .append(true)
+            .open(merged.0.join("copied"))?;
+        copied.write_all(&bytes[bytes.len() - 1..])?;
+        Ok(Self {
+            merged,
+            _layers: layers,
+        })
+    }
+}
+
+type Row = (&'static str, Kind, OwnedFd);
+
+/// Files of all kinds of file systems, opened in all ways.
+fn files(good: &[u8], overlay: &Overlay) -> Result<Vec<Row>> {
+    let (path, written) = (temporary("plain"), temporary("written"));
+    fs::write(&path, good)?;
+    fs::write(&written, good)?;
+    let shared = memory(libc::MFD_ALLOW_SEALING)?;
+    shared.write_all_at(good, 0)?;
+    let sealed = shared.try_clone()?;
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
+    // SAFETY: There are no requirements.
+    unsafe { libc::fcntl(sealed.as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    let unnamed = open(std::env::temp_dir(), libc::O_TMPFILE | libc::O_RDWR)?;
+    File::from(unnamed.try_clone()?).write_all(good)?;
+    let sparse = |len| -> Result<OwnedFd> {
+        let file = memory(0)?;
+        file.set_len(len)?;
+        for_reading(&file)
+    };
+    // SAFETY: There are no requirements.
+    let secret = File::from(owned(unsafe { libc::syscall(libc::SYS_memfd_secret, 0) })?);
+    secret.set_len(4096)?;
+    // SAFETY: There are no requirements.
+    let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) })?;
+    let rows = vec![
+        ("file", Image, open(&path, libc::O_RDONLY)?),
+        ("O_DIRECT", Image, open(&path, libc::O_DIRECT)?),
+        ("O_APPEND", Image, open(&path, libc::O_APPEND)?),
+        ("O_NONBLOCK", Image, open(&path, libc::O_NONBLOCK)?),
+        ("O_WRONLY", NoFile, open(&written, libc::O_WRONLY)?),
+        ("O_RDWR", Written, open(&written, libc::O_RDWR)?),
+        ("O_PATH", NotOpen, open(&path, libc::O_PATH)?),
+        ("memfd", Image, for_reading(&shared)?),
+        ("sealed memfd", Image, sealed.into()),
+        ("memfd_secret", Unreadable, secret.into()),
+        ("memfd of huge pages", Bytes, huge(b"text")?),
+        ("O_TMPFILE, to be written", Written, unnamed),
+        (
+            "overlay, lower",
+            Image,
+            open(overlay.merged.0.join("lower"), 0)?,
+        ),
+        (
+            "overlay, copied up",
+            Image,
+            open(overlay.merged.0.join("copied"), 0)?,
+        ),
+        ("empty", Empty, sparse(0)?),
+        ("holes", Bytes, sparse(1 << 16)?),
+        ("over 1 GiB", Large, sparse((1 << 30) + 1)?),
+        ("2^62 bytes", Large, sparse(1 << 62)?),
+        ("/proc/version", Empty, open("/proc/version", 0)?),
+        ("/proc/self/mem", Empty, open("/proc/self/mem", 0)?),
+        ("/proc/self/exe", Bytes, open("/proc/self/exe", 0)?),
+        ("namespace", Empty, open("/proc/self/ns/mnt", 0)?),
+        ("/sys/kernel/notes", Bytes, open("/sys/kernel/notes", 0)?),
+        (
+            "/sys/kernel/btf",
+            Bytes,
+            open("/sys/kernel/btf/vmlinux", 0)?,
+        ),
+        ("attribute", Shorter, open("/sys/kernel/kexec_loaded", 0)?),
+        ("process", Empty, process),
+        (
+            "securityfs",
+            Empty,
+            open("/sys/kernel/security/lockdown", 0)?,
+        ),
+        ("cgroup", Empty, open("/sys/fs/cgroup/cgroup.procs", 0)?),
+    ];
+    fs::remove_file(path)?;
+    fs::remove_file(written)?;
+    Ok(rows)
+}
+
+/// Descriptors of what is no file.
+fn no_files() -> Result<Vec<Row>> {
+    let (mut pipe, mut pair) = ([0; 2], [0; 2]);
+    // SAFETY: There is room for two each.
+    unsafe {
+        libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC);
+        libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr());
+    }
+    let [read, write] = pipe.map(|fd| owned(fd.into()));
+    let [socket, _other] = pair.map(|fd| owned(fd.into()));
+    let data = ask(RETURN, 0, 0)?;
+    let script = Script::load()?;
+    // The size of `struct io_uring_params`, all zero.
+    let mut ring = [0u64; 15];
+    let mut signals = 0u64;
+    // SAFETY: The structures are as long as they have to be.
+    let calls = unsafe {
+        [
+            ("epoll", libc::epoll_create1(0).into()),
+            ("event", libc::eventfd(1, 0).into()),
+            (
+                "timer",
+                libc::timerfd_create(libc::CLOCK_MONOTONIC, 0).into(),
+            ),
+            (
+                "signals",
+                libc::syscall(libc::SYS_signalfd4, -1, &mut signals, 8, 0),
+            ),
+            ("userfaultfd", libc::syscall(libc::SYS_userfaultfd, 0)),
+            (
+                "io_uring",
+                libc::syscall(libc::SYS_io_uring_setup, 1, ring.as_mut_ptr()),
+            ),
+            (
+                "file system to be configured",
+                libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), 0),
+            ),
+            (
+                "netlink",
+                libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0).into(),
+            ),
+        ]
+    };
+    let mut rows = vec![
+        ("directory", NoFile, open("/", libc::O_DIRECTORY)?),
+        ("/proc", NoFile, open("/proc/self", libc::O_DIRECTORY)?),
+        ("pipe, to be read", NoFile, read?),
+        ("pipe, to be written", NoFile, write?),
+        ("socket", NoFile, socket?),
+        ("BPF map", NoFile, data.as_fd().try_clone_to_owned()?),
+        (
+            "BPF program",
+            NoFile,
+            script.object().program().try_clone_to_owned()?,
+        ),
+        ("/dev/null", NoFile, open("/dev/null", 0)?),
+        ("/dev/zero", NoFile, open("/dev/zero", 0)?),
+        ("/dev/fuse", NoFile, open("/dev/fuse", 0)?),
+        ("/dev/kmsg", NoFile, open("/dev/kmsg", 0)?),
+        ("/dev/random", NoFile, open("/dev/random", 0)?),
+        (
+            "/dev/console",
+            NoFile,
+            open("/dev/console", libc::O_NOCTTY)?,
+        ),
+        ("O_PATH of a directory", NotOpen, open("/", libc::O_PATH)?),
+    ];
+    for (name, fd) in calls {
+        rows.push((name, NoFile, owned(fd).context(name)?));
+    }
+    Ok(rows)
+}
+
+/// No load takes that many milliseconds, of whatever.
+const SOON: i32 = 30_000;
+
+/// Loads in a process of its own. Fails unless that ends soon.
+fn load(load: &Load<'_>) -> Result<Loaded> {
+    let child = Child::start(load)?;
+    equal("it ended", child.ends_within(SOON), true)?;
+    let (end, loaded) = child.wait()?;
+    equal("it returned", matches!(end, End::Returned(_)), true)?;
+    Ok(loaded)
+}
+
+/// What is refused, with this reason.
+fn check(role: &str, loaded: &Loaded, (errno, why): (i32, &str)) -> Result {
+    let last = loaded.log.len().saturating_sub(2);
+    let reason = loaded.log.get(last).map_or("", String::as_str);
+    let fits = reason.starts_with(&format!("refused: {role}: ")) && reason.ends_with(why);
+    equal(role, (loaded.errno, errno == 0 || fits), (errno, true)).context(loaded.log.join("\n"))
+}
+
+/// A file in each of its roles.
+fn in_each_role(kind: Kind, fd: &OwnedFd) -> Result {
+    let fd = fd.as_raw_fd();
+    let image_in = Load {
+        image: fd,
+        ..Load::default()
+    };
+    check("image", &load(&image_in)?, kind.as_image())?;
+
+    let plain = file(&image("plain")?)?;
+    let initrd = Load {
+        initrd: fd,
+        ..Load::dry(&plain)
+    };
+    check("initrd", &load(&initrd)?, kind.as_file())?;
+
+    let private = file(&image("private")?)?;
+    let data = ask(READ_FD, fd.into(), 0)?;
+    let loaded = load(&Load {
+        map: data.as_fd().as_raw_fd(),
+        ..Load::dry(&private)
+    })?;
+    // The program returns what it is told: its first handle, or the errno. It is not told of
+    // limits.
+    match kind.as_file() {
+        (libc::EFBIG, why) => loaded.refused(libc::EFBIG, &format!("program: file: {why}")),
+        (0, _) => loaded.refused(libc::ECANCELED, "program returned 4"),
+        (errno, _) => loaded.refused(libc::ECANCELED, &format!("program returned -{errno}")),
+    }
+}
+
+fn kinds() -> Result {
+    let good = image("tiny")?;
+    let overlay = Overlay::new(&good)?;
+    let mut wrong = String::new();
+    for (name, kind, fd) in [files(&good, &overlay)?, no_files()?].into_iter().flatten() {
+        match in_each_role(kind, &fd) {
+            Ok(()) => (),
+            Err(Failure::Failed(why)) => wrong += &format!("{name}: {why}\n"),
+            skipped => return skipped,
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.into()),
+    }
+}
+
+/// The regular files below a directory, without those of processes.
+fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    let mut entries: Vec<_> = entries.filter_map(io::Result::ok).collect();
+    entries.sort_by_key(|entry| entry.file_name());
+    for entry in entries {
+        let path = entry.path();
+        let is_process = entry.file_name().as_encoded_bytes()[0].is_ascii_digit()
+            && directory == Path::new("/proc");
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && !is_process => below(&path, found),
+            Ok(kind) if kind.is_file() => found.push(path),
+            _ => (),
+        }
+    }
+}
+
+/// Files that the kernel makes up: all of /proc and /sys, or some.
+fn pseudo_files() -> Result {
+    const SAMPLE: usize = 40;
+    const DOCUMENTED: [i32; 6] = [
+        libc::ENOEXEC,
+        libc::EBADF,
+        libc::EFBIG,
+        libc::EIO,
+        libc::EKEYREJECTED,
+        libc::EBUSY,
+    ];
+    let mut found = vec![];
+    for directory in ["/proc", "/sys"] {
+        below(Path::new(directory), &mut found);
+    }
+    let step = if all() { 1 } else { found.len() / SAMPLE };
+    let mut loads = 0;
+    for path in found.iter().step_by(step.max(1)) {
+        // Not all can be opened, and others only for writing.
+        let Ok(file) = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)
+        else {
+            continue;
+        };
+        let loaded = load(&Load::dry(&file)).context(path.display())?;
+        equal(
+            "the errno is documented",
+            DOCUMENTED.contains(&loaded.errno),
+            true,
+        )
+        .context(loaded.log.join("\n"))
+        .context(path.display())?;
+        loads += 1;
+    }
+    equal("there were loads", loads > SAMPLE / 4, true)?;
+    let next = Load::dry(&file(&image("tiny")?)?).run();
+    equal("errno of the next load", next.errno, 0).context(next.log.join("\n"))
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Programs that answer in place of the kernel's own functions. The kernel asks security modules,
+//! and has functions that can be made to fail. Root decides what they return, as far as they could.
+//! What they could is an error: it can keep a load from going on, and cannot make one succeed.
+
+use std::collections::BTreeSet;
+use std::os::fd::AsRawFd;
+
+use support::harness::{equal, skip, Context, Failure, Result};
+use support::load::lockdown;
+use support::object::{open, Object};
+
+use super::all;
+use super::functions::{functions, injectable, Function, Returns};
+use super::programs::{attach, probe, put_into_array, writes_registers, Act, Kind, Target};
+use super::scene::Scene;
+
+tests! {
+    WHEN_NAMED;
+    values_that_the_verifier_takes,
+    values_in_place_of_a_function,
+    values_in_place_of_a_security_module,
+    values_by_a_probe,
+    a_replacement_for_a_program,
+    registers,
+}
+
+/// Values that a function which returns 0 or an errno could return.
+const POSSIBLE: [i64; 10] = [
+    0,
+    -1,
+    -(libc::EAGAIN as i64),
+    -(libc::ENOENT as i64),
+    -(libc::ENOMEM as i64),
+    -(libc::ENOKEY as i64),
+    -(libc::ENODATA as i64),
+    -(libc::ENOPKG as i64),
+    -(libc::EKEYREVOKED as i64),
+    -4095,
+];
+
+/// Values that it could not return.
+const IMPOSSIBLE: [u64; 11] = [
+    1,
+    5,
+    16,
+    4096,
+    (1 << 31) - 1,
+    -4096_i64 as u64,
+    1 << 31,
+    1 << 32,
+    (1 << 32) + 1,
+    0xffff_ffff_0000_0000,
+    0xffff_ffff_8000_0000,
+];
+
+/// Values that a probe asks for. The first two are what a caller takes for a success.
+const PROBED: [u64; 7] = [
+    0,
+    1 << 32,
+    1,
+    5,
+    -1_i64 as u64,
+    -(libc::ENOMEM as i64) as u64,
+    0xffff_ffff_8000_0000,
+];
+
+impl Function {
+    /// Whether a program may return this in its place.
+    fn takes(&self, value: u64) -> bool {
+        match self.returns {
+            Returns::Nothing => value == 0,
+            // The caller sees the lower bits.
+            Returns::Bool => value as u32 <= 1,
+            Returns::Signed(64) => (-4095..=0).contains(&(value as i64)),
+            Returns::Signed(_) => (-4095..=0).contains(&(value as i32)),
+            Returns::Other => value == 0,
+        }
+    }
+}
+
+/// Whether the kernel says that a program may answer for the function.
+fn named(name: &str, injectable: &BTreeSet<String>) -> bool {
+    name.starts_with("security_") || injectable.contains(name) && on_a_path(name)
+}
+
+/// A load calls few system calls. Where everything is tried, that is seen.
+fn on_a_path(name: &str) -> bool {
+    all() || !name.contains("_sys_") || name.contains("kexec")
+}
+
+/// Functions that a program may answer for. Where everything is tried, each of the kernel's is.
+fn answerable() -> Result<Vec<Function>> {
+    let injectable = injectable()?;
+    functions(|name| all() || named(name, &injectable))
+}
+
+/// Each refusal says which values are possible. Those that a caller of the function cannot see are
+/// the exception: the upper half of a value in place of an int.
+fn values_that_the_verifier_takes() -> Result {
+    let target = Target::new()?;
+    let injectable = injectable()?;
+    let every = functions(|name| named(name, &injectable))?;
+    // There are hundreds, of a few kinds.
+    let step = if all() { 1 } else { 8 };
+    let mut checked = 0;
+    let mut wrong = Wrong::default();
+    for function in every.into_iter().step_by(step) {
+        let kind = Kind::ModifyReturn(function.id);
+        if target.load(kind, Act::Return(0)).is_err() {
+            continue;
+        }
+        checked += 1;
+        // Some return 0 or 1.
+        let answers = target.load(kind, Act::Return(1)).is_ok();
+        let possible = POSSIBLE.map(|value| value as u64);
+        for value in possible.into_iter().chain(IMPOSSIBLE) {
+            let takes = match answers {
+                true => value as u32 <= 1,
+                false => function.takes(value),
+            };
+            let why = match (target.load(kind, Act::Return(value)), takes) {
+                (Ok(_), true) => continue,
+                (Err(log), false) if log.contains("should have been in [") => continue,
+                (Ok(_), false) => "accepted",
+                (Err(_), true) => "refused",
+                (Err(_), false) => "refused for another reason",
+            };
+            wrong.0 += &format!("{function:?}: {value:#x} is {why}\n");
+        }
+    }
+    println!("# {checked} functions");
+    equal("there is no function to attach to", checked == 0, false)?;
+    wrong.result()
+}
+
+/// All that went wrong, if anything did.
+#[derive(Default)]
+struct Wrong(String);
+
+impl Wrong {
+    fn add(&mut self, result: Result) -> Result {
+        match result {
+            Err(Failure::Failed(why)) => self.0 += &format!("{why}\n"),
+            other => return other,
+        }
+        Ok(())
+    }
+
+    fn result(self) -> Result {
+        match self.0.as_str() {
+            "" => Ok(()),
+            _ => Err(self.0.into()),
+        }
+    }
+}
+
+/// Values for a walk: all, or the same few each time.
+fn walk(function: &Function) -> Vec<u64> {
+    let mut values = vec![-i64::from(libc::ENOKEY) as u64, 1, 1 << 32];
+    if all() {
+        values.extend(POSSIBLE.map(|value| value as u64));
+        values.extend([0xffff_ffff, 0xffff_ffff_0000_0000]);
+    }
+    values.retain(|&value| function.takes(value));
+    values
+}
+
+/// Whether the errno is that of the kernel, and not what the adversary makes of it in the end.
+fn asked(name: &str) -> bool {
+    !name.contains("_sys_")
+}
+
+/// Walks the calls of a function, each of which fails alone. Others see what they should see.
+fn walk_calls(
+    scene: &Scene,
+    function: &Function,
+    kind: impl Fn(u32) -> Kind,
+    wrong: &mut Wrong,
+) -> Result {
+    // The first one is that a search finds nothing.
+    let (values, most): (&[i32], _) = match all() {
+        true => (&[libc::EAGAIN, libc::ENOKEY, libc::EACCES], 256),
+        false => (&[libc::EAGAIN], 3),
+    };
+    for errno in values {
+        let value = -i64::from(*errno) as u64;
+        if !function.takes(value) {
+            continue;
+        }
+        for time in 0..most {
+            let what = format!("{} returns -{errno} at call {time}", function.name);
+            let program = scene
+                .target
+                .load(kind(function.id), Act::ReturnAt(value, time));
+            let link = attach(&program.context(&what)?).context(&what)?;
+            scene.target.times();
+            wrong.add(scene.refuses(&what, asked(&function.name)))?;
+            drop(link);
+            if scene.target.times() <= time {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Walks functions and values.
+fn walk_all(scene: &Scene, path: &[Function], kind: impl Fn(u32) -> Kind) -> Result {
+    let mut wrong = Wrong::default();
+    for function in path {
+        for value in walk(function) {
+            let what = format!("{} returns {value:#x}", function.name);
+            let program = scene.target.load(kind(function.id), Act::Return(value));
+            let link = attach(&program.context(&what)?).context(&what)?;
+            wrong.add(scene.holds(&what, asked(&function.name), link))?;
+        }
+        walk_calls(scene, function, &kind, &mut wrong)?;
+    }
+    equal("no function is on the path", path.is_empty(), false)?;
+    wrong.result()
+}
+
+fn values_in_place_of_a_function() -> Result {
+    let scene = Scene::new()?;
+    let path = scene.on_the_path(answerable()?, Kind::ModifyReturn)?;
+    let found = |name: &str| path.iter().any(|function| function.name == name);
+    for name in ["security_locked_down", "security_kernel_read_file"] {
+        equal(format!("{name} is on the path"), found(name), true)?;
+    }
+    walk_all(&scene, &path, Kind::ModifyReturn)
+}
+
+fn values_in_place_of_a_security_module() -> Result {
+    let scene = Scene::new()?;
+    let hooks = functions(|name| name.starts_with("bpf_lsm_"))?;
+    let path = scene.on_the_path(hooks, Kind::Lsm)?;
+    walk_all(&scene, &path, Kind::Lsm)?;
+    for function in path.iter().filter(|it| it.returns == Returns::Signed(32)) {
+        for value in IMPOSSIBLE
+            .into_iter()
+            .filter(|&value| !function.takes(value))
+        {
+            let refused = scene
+                .target
+                .load(Kind::Lsm(function.id), Act::Return(value))
+                .is_err();
+            equal(
+                format!("{} returns {value:#x}: refused", function.name),
+                refused,
+                true,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A probe may ask for anything. What comes of it is an error all the same.
+fn values_by_a_probe() -> Result {
+    if lockdown() == "confidentiality" {
+        return skip("probes are closed");
+    }
+    let scene = Scene::new()?;
+    let names: BTreeSet<_> = injectable()?
+        .into_iter()
+        .filter(|name| on_a_path(name))
+        .collect();
+    let (mut tried, mut wrong) = (0, Wrong::default());
+    for name in &names {
+        for &value in &PROBED[..if all() { PROBED.len() } else { 2 }] {
+            let what = format!("probe of {name} sets {value:#x}");
+            let program = scene.target.load(Kind::Kprobe, Act::Override(value))?;
+            // Not each can be probed.
+            let Ok(link) = probe(&program, name) else {
+                continue;
+            };
+            tried += 1;
+            wrong.add(scene.holds(&what, asked(name), link))?;
+        }
+    }
+    // What has no error to return keeps what it returns.
+    let program = scene.target.load(Kind::Kprobe, Act::Override(0))?;
+    for name in [
+        "security_locked_down",
+        "kernel_read_file",
+        "verify_pefile_signature",
+    ] {
+        equal(
+            format!("a probe of {name}"),
+            probe(&program, name).is_err(),
+            true,
+        )?;
+    }
+    equal("nothing can be probed", tried == 0, false)?;
+    wrong.result()
+}
+
+/// What a hook's program returns is checked. What replaces the program would return in its place.
+fn a_replacement_for_a_program() -> Result {
+    const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hooks.o"));
+
+    for hook in ["function", "module"] {
+        let mut object = open(OBJECT)?;
+        for mut program in object.progs_mut().filter(|program| program.name() == hook) {
+            program.set_autoload(true);
+        }
+        let hook_object = Object::load(object).context(hook)?;
+        let target = hook_object.program().as_raw_fd();
+        for name in ["upper_half", "positive"] {
+            let what = format!("{name} in place of {hook}");
+            let mut object = open(OBJECT)?;
+            for mut program in object.progs_mut().filter(|program| program.name() == name) {
+                program.set_autoload(true);
+                program.set_attach_target(target, Some(hook.into()))?;
+            }
+            match Object::load(object) {
+                Err(Failure::Failed(log)) if log.contains("pointer to context") => {}
+                Err(Failure::Failed(log)) => return Err(format!("{what}: {log}").into()),
+                Err(skipped) => return Err(skipped),
+                Ok(_) => return Err(format!("{what}: the verifier accepts it").into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A program at a probe cannot write to registers: neither itself, nor by one that it calls.
+fn registers() -> Result {
+    let program = writes_registers()?;
+    equal(
+        "attached",
+        probe(&program, "security_locked_down").is_err(),
+        true,
+    )?;
+    equal("errno", put_into_array(&program)?, libc::EINVAL)
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The adversary is root and tries everything that root can do. No attempt may make the kernel
+//! accept what it should refuse, crash it, read from it, or keep others from loading.
+//!
+//! Each test walks a kind of attempts: all of them with `--all`, else a sample that is always the
+//! same.
+
+mod authenticode;
+pub mod envelope;
+pub mod files;
+mod functions;
+pub mod hooks;
+pub mod limits;
+mod memory;
+mod mutate;
+mod programs;
+mod random;
+mod scene;
+pub mod stalls;
+pub mod watchers;
+pub mod withdrawn;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static ALL: AtomicBool = AtomicBool::new(false);
+
+/// Says that everything is to be tried.
+pub fn set_all() {
+    ALL.store(true, Ordering::Relaxed);
+}
+
+/// Whether everything is to be tried, in place of a sample.
+pub fn all() -> bool {
+    ALL.load(Ordering::Relaxed)
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF programs of a few instructions that act on one thread, while it makes one system call.
+
+use std::cell::Cell;
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libbpf_rs::libbpf_sys::{self, bpf_insn, bpf_map_create_opts, bpf_prog_load_opts};
+
+use support::harness::{Context, Result};
+
+/// How a program is attached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To the function of this number in the kernel's BTF, whose return value it replaces.
+    ModifyReturn(u32),
+    /// To the function `bpf_lsm_...` of this number.
+    Lsm(u32),
+    /// To the entry of the function of this number.
+    Entry(u32),
+    /// To the return of the function of this number.
+    Exit(u32),
+    /// To the iterator with the function of this number.
+    Iterator(u32),
+    /// By a probe.
+    Kprobe,
+}
+
+/// What a program does when the thread gets there.
+#[derive(Clone, Copy)]
+pub enum Act {
+    /// It makes a note in this slot of [`Target`], and returns 0.
+    Note(u32),
+    /// It returns this.
+    Return(u64),
+    /// It returns this once, when the thread gets there for the time of this number, from 0.
+    ReturnAt(u64, u32),
+    /// It has the function return this.
+    Override(u64),
+}
+
+/// The slots for notes.
+pub const SLOTS: u32 = 1 << 15;
+/// No thread has this number.
+const NOBODY: u32 = u32::MAX;
+/// The words that programs share with us: the thread, how often it came to one, and the notes.
+const THREAD: u32 = 0;
+const TIMES: u32 = 1;
+const NOTES: u32 = 2;
+const BYTES: usize = 4 * (NOTES + SLOTS) as usize;
+
+/// The thread that programs act on, and what they note.
+pub struct Target {
+    map: OwnedFd,
+    start: *const AtomicU32,
+    most: Cell<u32>,
+}
+
+fn checked(fd: i32) -> io::Result<OwnedFd> {
+    match fd {
+        // SAFETY: It is new.
+        0.. => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::from_raw_os_error(-fd)),
+    }
+}
+
+impl Target {
+    pub fn new() -> Result<Self> {
+        let options = bpf_map_create_opts {
+            sz: size_of::<bpf_map_create_opts>() as _,
+            map_flags: libbpf_sys::BPF_F_MMAPABLE,
+            ..Default::default()
+        };
+        let (kind, name) = (libbpf_sys::BPF_MAP_TYPE_ARRAY, c"target".as_ptr());
+        // SAFETY: The name ends with a NUL, and the options are there.
+        let fd = unsafe { libbpf_sys::bpf_map_create(kind, name, 4, BYTES as u32, 1, &options) };
+        let map = checked(fd).context("map")?;
+        // SAFETY: The kernel says where.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                BYTES,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                map.as_raw_fd(),
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error().into());
+        }
+        let target = Self {
+            map,
+            start: start.cast(),
+            most: Cell::new(0),
+        };
+        target.word(THREAD).store(NOBODY, Ordering::SeqCst);
+        Ok(target)
+    }
+
+    fn word(&self, index: u32) -> &AtomicU32 {
+        assert!(index < NOTES + SLOTS);
+        // SAFETY: The mapping has so many words and lives as long as `self`.
+        unsafe { &*self.start.add(index as usize) }
+    }
+
+    /// Calls `body`, in which programs act on this thread. It should do no more than it has to.
+    pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
+        // SAFETY: There are no requirements.
+        let thread = unsafe { libc::gettid() };
+        self.word(TIMES).store(0, Ordering::SeqCst);
+        self.word(THREAD).store(thread as u32, Ordering::SeqCst);
+        let result = body();
+        self.word(THREAD).store(NOBODY, Ordering::SeqCst);
+        let times = self.word(TIMES).load(Ordering::SeqCst);
+        self.most.set(self.most.get().max(times));
+        result
+    }
+
+    /// How often the thread came to a program that counts, at most, since this was asked last.
+    pub fn times(&self) -> u32 {
+        self.most.take()
+    }
+
+    /// Whether there is a note in the slot.
+    pub fn noted(&self, slot: u32) -> bool {
+        self.word(NOTES + slot).load(Ordering::SeqCst) != 0
+    }
+
+    /// Loads a program. What the verifier says is what it is refused for.
+    pub fn load(&self, kind: Kind, act: Act) -> Result<OwnedFd, String> {
+        load(kind, &self.instructions(act))
+    }
+
+    fn instructions(&self, act: Act) -> Vec<u64> {
+        let tail = match act {
+            Act::Note(slot) => {
+                let word = map_value(1, self.map.as_raw_fd(), 4 * (NOTES + slot) as i32);
+                vec![word[0], word[1], store_word(1, 0, 1), mov(0, 0), EXIT]
+            }
+            Act::Return(value) => [constant(0, value).to_vec(), vec![EXIT]].concat(),
+            Act::ReturnAt(value, time) => {
+                let word = map_value(1, self.map.as_raw_fd(), 4 * TIMES as i32);
+                let value = constant(0, value);
+                vec![
+                    word[0],
+                    word[1],
+                    mov(2, 1),
+                    fetch_and_add(1, 2),
+                    skip_unless(2, time as i32, 3),
+                    value[0],
+                    value[1],
+                    EXIT,
+                ]
+            }
+            Act::Override(value) => {
+                let value = constant(2, value);
+                vec![
+                    mov_register(1, 6),
+                    value[0],
+                    value[1],
+                    call(58),
+                    mov(0, 0),
+                    EXIT,
+                ]
+            }
+        };
+        let mut all = vec![mov_register(6, 1), call(14)];
+        all.extend(map_value(1, self.map.as_raw_fd(), 0));
+        all.extend([
+            load_word(2, 1, 0),
+            skip_unless_same(0, 2, tail.len() as i16),
+        ]);
+        all.extend(tail);
+        all.extend([mov(0, 0), EXIT]);
+        all
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // SAFETY: It is mapped, and no reference to it is left.
+        unsafe { libc::munmap(self.start.cast_mut().cast(), BYTES) };
+    }
+}
+
+/// Loads a program of these instructions.
+pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
+    let tracing = libbpf_sys::BPF_PROG_TYPE_TRACING;
+    let (program, attach, function) = match kind {
+        Kind::ModifyReturn(id) => (tracing, libbpf_sys::BPF_MODIFY_RETURN, id),
+        Kind::Entry(id) => (tracing, libbpf_sys::BPF_TRACE_FENTRY, id),
+        Kind::Exit(id) => (tracing, libbpf_sys::BPF_TRACE_FEXIT, id),
+        Kind::Iterator(id) => (tracing, libbpf_sys::BPF_TRACE_ITER, id),
+        Kind::Lsm(id) => (libbpf_sys::BPF_PROG_TYPE_LSM, libbpf_sys::BPF_LSM_MAC, id),
+        Kind::Kprobe => (libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0),
+    };
+    let mut log = vec![0u8; 1 << 16];
+    let mut options = bpf_prog_load_opts {
+        sz: size_of::<bpf_prog_load_opts>() as _,
+        expected_attach_type: attach,
+        attach_btf_id: function,
+        log_level: 1,
+        log_size: log.len() as u32,
+        log_buf: log.as_mut_ptr().cast(),
+        ..Default::default()
+    };
+    // SAFETY: Strings end with a NUL, an instruction has 8 bytes, and the log has its room.
+    let fd = unsafe {
+        libbpf_sys::bpf_prog_load(
+            program,
+            c"adversary".as_ptr(),
+            c"GPL".as_ptr(),
+            instructions.as_ptr().cast::<bpf_insn>(),
+            instructions.len() as _,
+            &mut options,
+        )
+    };
+    checked(fd).map_err(|error| {
+        let end = log.iter().position(|&byte| byte == 0).unwrap_or(0);
+        format!("{error}: {}", String::from_utf8_lossy(&log[..end]))
+    })
+}
+
+/// Loads a program for probes that writes to a register of what is probed.
+pub fn writes_registers() -> Result<OwnedFd, String> {
+    load(Kind::Kprobe, &[store_zero(1, 0), mov(0, 0), EXIT])
+}
+
+/// Puts a program where other programs call it from. Returns 0 or an errno.
+pub fn put_into_array(program: &OwnedFd) -> Result<i32> {
+    let (kind, name) = (libbpf_sys::BPF_MAP_TYPE_PROG_ARRAY, c"programs".as_ptr());
+    // SAFETY: The name ends with a NUL.
+    let fd = unsafe { libbpf_sys::bpf_map_create(kind, name, 4, 4, 1, ptr::null()) };
+    let map = checked(fd).context("map")?;
+    let (key, value) = (0u32, program.as_raw_fd());
+    // SAFETY: Key and value have the sizes that the map was created with.
+    Ok(-unsafe {
+        libbpf_sys::bpf_map_update_elem(
+            map.as_raw_fd(),
+            ptr::from_ref(&key).cast(),
+            ptr::from_ref(&value).cast(),
+            0,
+        )
+    })
+}
+
+/// Attaches a program that is not a probe, until what is returned is dropped.
+pub fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: Without a name the program itself says where.
+    checked(unsafe { libbpf_sys::bpf_raw_tracepoint_open(ptr::null(), program.as_raw_fd()) })
+}
+
+/// Puts a program on the entry of a function by a probe, until what is returned is dropped.
+pub fn probe(program: &OwnedFd, function: &str) -> Result<OwnedFd> {
+    const SET_BPF: libc::c_ulong = 0x4004_2408;
+    const ENABLE: libc::c_ulong = 0x2400;
+    const TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
+    let name = CString::new(function)?;
+    // `struct perf_event_attr`, its second version.
+    let mut attributes = [0u64; 9];
+    let kind: u64 = std::fs::read_to_string(TYPE)?.trim().parse()?;
+    attributes[0] = kind | ((size_of_val(&attributes) as u64) << 32);
+    attributes[7] = name.as_ptr() as u64;
+    // SAFETY: The attributes and the name are there.
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attributes, -1, 0, -1, 8) };
+    let event = match fd {
+        -1 => return Err(io::Error::last_os_error()).context(function),
+        _ => checked(fd as i32)?,
+    };
+    // SAFETY: Both are descriptors.
+    let failed = unsafe {
+        libc::ioctl(event.as_raw_fd(), SET_BPF, program.as_raw_fd()) != 0
+            || libc::ioctl(event.as_raw_fd(), ENABLE, 0) != 0
+    };
+    match failed {
+        true => Err(io::Error::last_os_error()).context(function),
+        false => Ok(event),
+    }
+}
+
+const EXIT: u64 = 0x95;
+
+const fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> u64 {
+    code as u64
+        | ((to as u64) << 8)
+        | ((from as u64) << 12)
+        | ((offset as u16 as u64) << 16)
+        | ((constant as u32 as u64) << 32)
+}
+
+fn store_zero(to: u8, offset: i16) -> u64 {
+    instruction(0x7a, to, 0, offset, 0)
+}
+
+fn mov(to: u8, value: i32) -> u64 {
+    instruction(0xb7, to, 0, 0, value)
+}
+
+fn mov_register(to: u8, from: u8) -> u64 {
+    instruction(0xbf, to, from, 0, 0)
+}
+
+fn call(helper: i32) -> u64 {
+    instruction(0x85, 0, 0, 0, helper)
+}
+
+fn constant(to: u8, value: u64) -> [u64; 2] {
+    [
+        instruction(0x18, to, 0, 0, value as i32),
+        instruction(0, 0, 0, 0, (value >> 32) as i32),
+    ]
+}
+
+fn map_value(to: u8, map: i32, offset: i32) -> [u64; 2] {
+    [
+        instruction(0x18, to, 2, 0, map),
+        instruction(0, 0, 0, 0, offset),
+    ]
+}
+
+fn load_word(to: u8, from: u8, offset: i16) -> u64 {
+    instruction(0x61, to, from, offset, 0)
+}
+
+fn store_word(to: u8, offset: i16, value: i32) -> u64 {
+    instruction(0x62, to, 0, offset, value)
+}
+
+/// What was there comes into the register that is added.
+fn fetch_and_add(to: u8, from: u8) -> u64 {
+    instruction(0xc3, to, from, 0, 1)
+}
+
+/// Compares 32 bits.
+fn skip_unless(a: u8, value: i32, instructions: i16) -> u64 {
+    instruction(0x56, a, 0, instructions, value)
+}
+
+/// Compares 32 bits.
+fn skip_unless_same(a: u8, b: u8, instructions: i16) -> u64 {
+    instruction(0x5e, a, b, instructions, 0)
+}

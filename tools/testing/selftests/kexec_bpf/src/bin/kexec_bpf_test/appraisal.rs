@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Images where IMA's policy requires signatures of its own. What it allows can be read, and is not
+//! verified for that. Once loaded, the policy holds for all that comes after.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::fchown;
+
+use support::embedded::FLAGS;
+use support::harness::{equal, skip, Context, Result};
+use support::kexec_file::load_files;
+use support::keyring::add_key;
+use support::load::{
+    enforced, file, image, loaded, lockdown, policy_image, secure_boot, stored, unload, Load,
+};
+
+tests! {
+    WHEN_NAMED.in_turn(Turn::StricterPolicy);
+    appraised,
+    kernels,
+}
+
+const POLICY: &str = "/sys/kernel/security/ima/policy";
+/// Signatures are asked of the files of one user alone, initrds need no more than a digest, and
+/// there is direct I/O of files that IMA does not appraise.
+const RULES: &str = "\
+appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig fowner=0
+appraise func=KEXEC_INITRAMFS_CHECK fowner=0
+measure func=KEXEC_KERNEL_CHECK permit_directio
+";
+
+/// An image with this signature of IMA's.
+fn appraisable(image: &[u8], signature: &[u8]) -> Result<File> {
+    let file = file(image)?;
+    // SAFETY: The name is a string, and the length is that of the signature.
+    match unsafe {
+        libc::fsetxattr(
+            file.as_raw_fd(),
+            c"security.ima".as_ptr(),
+            signature.as_ptr().cast(),
+            signature.len(),
+            0,
+        )
+    } {
+        0 => Ok(file),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                skip("temporary files cannot have security.ima")
+            }
+            error => Err(error).context("security.ima"),
+        },
+    }
+}
+
+fn refused(image: &File, errno: i32, why: &str) -> Result {
+    let why = format!("refused: image: {why}");
+    let end = format!("not loaded: -{errno}");
+    Load::dry(image).run().check(errno, &[&why, &end])
+}
+
+fn appraised() -> Result {
+    const BY_IMA: &str = "IMA or another security module refuses it: -13";
+    if !fs::exists(POLICY)? {
+        return skip(format!("there is no {POLICY}"));
+    }
+    let (unsigned, signed) = (policy_image("none")?, policy_image("builtin")?);
+    let mut signature = stored("policy/none.ima")?;
+    add_key(".ima", "asymmetric", "", &stored("policy/ima.der")?)?;
+    fs::write(POLICY, RULES).context(POLICY)?;
+
+    // Its own signature does not help an image.
+    for image in [&unsigned, &signed] {
+        refused(&file(image)?, libc::EKEYREJECTED, BY_IMA)?;
+    }
+    refused(
+        &appraisable(&signed, &signature)?,
+        libc::EKEYREJECTED,
+        BY_IMA,
+    )?;
+    let good = appraisable(&unsigned, &signature)?;
+    match enforced() {
+        true => refused(&good, libc::EKEYREJECTED, "it is not signed")?,
+        false => Load::dry(&good).run().check(
+            libc::ECANCELED,
+            &[
+                "image: not verified: it is not signed",
+                "level 0: key *",
+                &format!("refused: program returned {FLAGS}"),
+                &format!("not loaded: -{}", libc::ECANCELED),
+            ],
+        )?,
+    }
+    *signature.last_mut().ok_or("it is empty")? ^= 1;
+    refused(
+        &appraisable(&unsigned, &signature)?,
+        libc::EKEYREJECTED,
+        BY_IMA,
+    )
+}
+
+/// The errno of `kexec_file_load(2)`, or 0. What was loaded is dropped.
+fn load_kernel(kernel: &File) -> Result<i32> {
+    let errno = load_files(kernel, None, 0);
+    equal("a kernel is loaded", loaded()?, errno == 0)?;
+    if errno == 0 {
+        unload()?;
+    }
+    Ok(errno)
+}
+
+/// `kexec_file_load(2)` under lockdown takes a kernel with a signature of IMA's, and no other one,
+/// by whatever rule IMA lets it be read.
+fn kernels() -> Result {
+    const OTHER_USER: u32 = 1234;
+    if !fs::exists(POLICY)? {
+        return skip(format!("there is no {POLICY}"));
+    }
+    let locked_down = match (lockdown().as_str(), secure_boot()) {
+        // No signature of IMA's helps there.
+        (_, true) => libc::EKEYREJECTED,
+        ("none", _) => 0,
+        _ => libc::EPERM,
+    };
+    let by_ima = match secure_boot() {
+        true => libc::EKEYREJECTED,
+        false => 0,
+    };
+    let kernel = image("policy/kernel")?;
+    let signature = stored("policy/kernel.ima")?;
+    let digest = stored("policy/kernel.digest")?;
+    let is = |what: &str, file: &File, errno| equal(what, load_kernel(file)?, errno);
+
+    is(
+        "with a signature",
+        &appraisable(&kernel, &signature)?,
+        by_ima,
+    )?;
+    is("without one", &file(&kernel)?, libc::EACCES)?;
+    is(
+        "with a digest",
+        &appraisable(&kernel, &digest)?,
+        libc::EACCES,
+    )?;
+
+    // No rule matches.
+    let others = file(&kernel)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    is("of another user", &others, locked_down)?;
+    let others = appraisable(&kernel, &signature)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    is("of another user, with a signature", &others, by_ima)?;
+    let mut changed = kernel.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let others = appraisable(&changed, &signature)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    is("of another user, changed", &others, locked_down)?;
+
+    // Its digest is enough for an initrd, and IMA keeps that.
+    let labelled = appraisable(&kernel, &digest)?;
+    load_files(&file(&image("linux")?)?, Some(&labelled), 0);
+    unload()?;
+    let errno = load_kernel(&labelled)?;
+    let what =
+        format!("read as an initrd before: errno {errno} is that of a refusal, if locked down");
+    equal(what, [libc::EACCES, locked_down].contains(&errno), true)?;
+
+    // Direct I/O.
+    let labelled = appraisable(&kernel, &digest)?;
+    // SAFETY: There are no requirements.
+    match unsafe { libc::fcntl(labelled.as_raw_fd(), libc::F_SETFL, libc::O_DIRECT) } {
+        0 => is("by direct I/O", &labelled, locked_down),
+        _ => Err(io::Error::last_os_error()).context("O_DIRECT"),
+    }
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Images whose headers or sections break a rule of PE files, one at a time: each is refused at the
+//! byte that breaks it, whether signatures are enforced or not.
+
+use support::harness::{equal, Context, Result};
+use support::load::{budget, image, sparse, Load};
+use support::pe::{self, put};
+use support::tiny_image::*;
+
+tests! {
+    ON_X86_64;
+    dos_header,
+    optional_header,
+    data_directories,
+    section_table,
+    section_counts,
+    size_of_headers,
+    gaps,
+    overlaps,
+    order_of_sections,
+    tails,
+    two_programs,
+    names_of_sections,
+    sizes_of_the_program,
+    nested_images,
+    sizes_of_files,
+    cut_anywhere,
+    any_byte_of_the_headers,
+}
+
+const NO_OBJECT: &str = "object: the data ends inside a field at byte 0x0";
+
+fn dos_header() -> Result {
+    let len = Tiny::new()?.bytes.len();
+    for at in [0, 0x40, PE - 1, PE + 1, len - 4, len - 3, len, MOST] {
+        let why = format!("no PE signature at byte {at:#x}");
+        refused(libc::ENOEXEC, &why, |image| image.put32(0x3c, at))?;
+    }
+    refused(libc::ENOEXEC, "no MZ signature at byte 0x0", |image| {
+        image.bytes[0] = b'm';
+    })?;
+    malformed("the PE header is in the DOS header", 0x3c, |image| {
+        image.put32(0x3c, 0x20);
+        put(&mut image.bytes, 0x20, *b"PE\0\0");
+    })?;
+    // The file ends with the signature, or with the header that begins with it.
+    for (at, field) in [(len - 4, len + 20), (len - 24, len)] {
+        malformed("the data ends inside a field", field, |image| {
+            image.put32(0x3c, at);
+            put(&mut image.bytes, at, *b"PE\0\0");
+        })?;
+    }
+    // It may be at any byte after the DOS header, also at an odd one.
+    for at in [0x40, 0x41, PE + 1] {
+        let mut image = Tiny::unsigned()?;
+        image.bytes.copy_within(PE..TABLE_END, at);
+        image.put32(0x3c, at);
+        well_formed(&image.bytes).context(format!("PE header at {at:#x}"))?;
+    }
+    Ok(())
+}
+
+fn optional_header() -> Result {
+    for magic in [0, 0x10a, 0x107, 0x20c, 0xffff] {
+        malformed("neither PE32 nor PE32+", OPTIONAL, |image| {
+            image.put16(OPTIONAL, magic);
+        })?;
+    }
+    // PE32 has them 16 bytes before.
+    malformed(
+        "not 5 to 16 data directories",
+        DIRECTORY_COUNT - 16,
+        |image| {
+            image.put16(OPTIONAL, 0x10b);
+        },
+    )?;
+    let mut image = Tiny::unsigned()?;
+    image.put16(OPTIONAL, 0x10b);
+    image.put16(OPTIONAL_LEN, 96 + 16 * 8);
+    image
+        .bytes
+        .copy_within(DIRECTORY_COUNT..TABLE_END, DIRECTORY_COUNT - 16);
+    well_formed(&image.bytes)
+}
+
+fn data_directories() -> Result {
+    for count in [0, 1, 4, 17, 0x1_0010, MOST] {
+        malformed("not 5 to 16 data directories", DIRECTORY_COUNT, |image| {
+            image.put32(DIRECTORY_COUNT, count);
+        })?;
+    }
+    for count in 5..=16 {
+        let mut image = Tiny::unsigned()?;
+        let table = DIRECTORIES + 8 * count;
+        image.put32(DIRECTORY_COUNT, count);
+        image.put16(OPTIONAL_LEN, table - OPTIONAL);
+        image.bytes.copy_within(TEXT..TABLE_END, table);
+        well_formed(&image.bytes).context(format!("{count} directories"))?;
+    }
+    Ok(())
+}
+
+/// There are two ways to find it, which have to lead to the same place.
+fn section_table() -> Result {
+    let rule = "SizeOfOptionalHeader does not end with the data directories";
+    let len = TEXT - OPTIONAL;
+    for len in [0, 112, len - 8, len - 1, len + 1, len + 40, 0xffff] {
+        malformed(rule, OPTIONAL_LEN, |image| image.put16(OPTIONAL_LEN, len))?;
+    }
+    for count in [5, 15] {
+        malformed(rule, OPTIONAL_LEN, |image| {
+            image.put32(DIRECTORY_COUNT, count);
+        })?;
+    }
+    Ok(())
+}
+
+/// The program for UKIs, and 1 KiB of a kernel.
+fn parts() -> Result<(Vec<u8>, Vec<u8>)> {
+    let plain = image("plain")?;
+    let (mut program, mut kernel) = (vec![], vec![]);
+    for section in pe::sections(&plain) {
+        let bytes = &plain[section.at..section.at + section.len];
+        match section.name.as_str() {
+            ".bpf" => program = bytes.into(),
+            ".linux" => kernel = bytes[..1024].into(),
+            _ => (),
+        }
+    }
+    Ok((program, kernel))
+}
+
+fn section_counts() -> Result {
+    for count in [0, 97, 100, 0xffff] {
+        malformed("not 1 to 96 sections", SECTION_COUNT, |image| {
+            image.put16(SECTION_COUNT, count);
+        })?;
+    }
+    let (program, kernel) = parts()?;
+    let parts = [(".bpf", &program[..]), (".linux", &kernel)];
+    for others in [[&b"x"[..]; 94], [&b""[..]; 94]] {
+        let mut sections = others.map(|bytes| (".other", bytes)).to_vec();
+        sections.extend(parts);
+        well_formed(&pe::image(&sections)).context("96 sections")?;
+        sections.push((".other", b""));
+        let image = pe::image(&sections);
+        let at = pe::header(&image) + 6;
+        let why = format!("image: not 1 to 96 sections at byte {at:#x}");
+        dry(&image)?
+            .refused(libc::ELIBBAD, &why)
+            .context("97 sections")?;
+    }
+    Ok(())
+}
+
+fn size_of_headers() -> Result {
+    let rule = "SizeOfHeaders does not hold the section table, or is past the file";
+    let len = Tiny::new()?.bytes.len();
+    for size in [0, BPF, TABLE_END - 1, len + 1, MOST] {
+        malformed(rule, HEADERS_LEN, |image| image.put32(HEADERS_LEN, size))?;
+    }
+    malformed(rule, HEADERS_LEN, |image| image.put16(SECTION_COUNT, 96))?;
+    // It holds the table, but the first section begins elsewhere.
+    for size in [TABLE_END, HEADERS_END - 1, HEADERS_END + 1, len] {
+        malformed(GAP, size, |image| image.put32(HEADERS_LEN, size))?;
+    }
+    Ok(())
+}
+
+fn gaps() -> Result {
+    // Before the first section, or because there is none.
+    malformed(GAP, HEADERS_END, |image| {
+        image.put32(TEXT + RAW_AT, HEADERS_END + 1);
+    })?;
+    malformed(GAP, HEADERS_END, |image| image.put32(TEXT + RAW_SIZE, 0))?;
+    // Before the second one.
+    for len in [1, 1023] {
+        let end = HEADERS_END + len;
+        malformed(GAP, end, |image| image.put32(TEXT + RAW_SIZE, len))?;
+    }
+    for at in [TEXT_END + 1, MOST] {
+        malformed(GAP, TEXT_END, |image| image.put32(BPF + RAW_AT, at))?;
+    }
+    Ok(())
+}
+
+fn overlaps() -> Result {
+    let end = Tiny::new()?.table;
+    // With the headers.
+    for at in [0, 0x20, HEADERS_END - 1] {
+        malformed(GAP, HEADERS_END, |image| image.put32(TEXT + RAW_AT, at))?;
+        malformed(GAP, TEXT_END, |image| image.put32(BPF + RAW_AT, at))?;
+    }
+    // With each other, in part or as a whole.
+    for at in [HEADERS_END, TEXT_END - 1] {
+        malformed(GAP, TEXT_END, |image| image.put32(BPF + RAW_AT, at))?;
+    }
+    for end in [TEXT_END + 1, end] {
+        malformed(GAP, end, |image| {
+            image.put32(TEXT + RAW_SIZE, end - HEADERS_END);
+        })?;
+    }
+    // With the certificate table, and past the file.
+    let len = end - TEXT_END;
+    for len in [
+        len + 1,
+        len + 8,
+        Tiny::new()?.bytes.len() - TEXT_END + 1,
+        MOST,
+    ] {
+        malformed(REACH, TEXT_END + len, |image| {
+            image.put32(BPF + RAW_SIZE, len);
+        })?;
+    }
+    Ok(())
+}
+
+/// It does not matter, nor where a section is said to be that has no bytes.
+fn order_of_sections() -> Result {
+    let mut image = Tiny::unsigned()?;
+    image.bytes[TEXT..TABLE_END].rotate_left(40);
+    image.third_section(*b".bss\0\0\0\0");
+    image.put32(TABLE_END + RAW_AT, MOST);
+    well_formed(&image.bytes)
+}
+
+/// What follows the sections is no gap: the digest covers it.
+fn tails() -> Result {
+    let mut image = Tiny::unsigned()?;
+    image.bytes.extend(b"a tail");
+    well_formed(&image.bytes)?;
+    for len in [1, 8] {
+        unverified(MISFIT, |image| {
+            image.put32(BPF + RAW_SIZE, image.table - TEXT_END - len);
+        })?;
+    }
+    unverified(MISFIT, |image| {
+        let (at, len) = (image.table, image.bytes.len() - image.table);
+        image.bytes.splice(at..at, [0; 8]);
+        image.certificates(at + 8, len);
+    })
+}
+
+fn two_programs() -> Result {
+    let why = format!("image: two sections of this name '.bpf' at byte {TABLE_END:#x}");
+    dry(&image("twice")?)?.refused(libc::ELIBBAD, &why)?;
+    let mut image = Tiny::unsigned()?;
+    image.third_section(*b".bpf\0\0\0\0");
+    well_formed_but(libc::ELIBBAD, &why, &image.bytes)?;
+    let (program, _) = parts()?;
+    let outer = pe::image(&[(".bpf", &program), (".linux", &image.bytes)]);
+    well_formed_but(libc::ELIBBAD, &why, &outer).context("nested")
+}
+
+fn names_of_sections() -> Result {
+    for name in [
+        b".bpfx\0\0\0",
+        b".bpf\0x\0\0",
+        b".bpf\0\0\0x",
+        b".bpf    ",
+        b".bp\0\0\0\0\0",
+        b".BPF\0\0\0\0",
+        b"/4\0\0\0\0\0\0",
+    ] {
+        let mut image = Tiny::unsigned()?;
+        put(&mut image.bytes, BPF, *name);
+        // Where "/4" would be the name at byte 4 of what follows the symbols: there are none.
+        image.put32(PE + 12, image.bytes.len());
+        image.bytes.extend(b"\x09\0\0\0.bpf\0");
+        let why = "image: there is no section .bpf";
+        well_formed_but(libc::ENOEXEC, why, &image.bytes).context(String::from_utf8_lossy(name))?;
+    }
+    Ok(())
+}
+
+fn sizes_of_the_program() -> Result {
+    let raw_len = Tiny::new()?.table - TEXT_END;
+    for size in [0, 1, 3] {
+        let mut image = Tiny::unsigned()?;
+        image.put32(BPF + VIRTUAL_SIZE, size);
+        well_formed_but(libc::ELIBBAD, NO_OBJECT, &image.bytes)?;
+    }
+    // What memory would have beyond the file is no part of it.
+    for size in [raw_len, raw_len + 1, MOST] {
+        let mut image = Tiny::unsigned()?;
+        image.put32(BPF + VIRTUAL_SIZE, size);
+        well_formed(&image.bytes).context(format!("VirtualSize {size:#x}"))?;
+    }
+    let mut image = Tiny::unsigned()?;
+    image.put32(BPF + RAW_SIZE, 0);
+    well_formed_but(libc::ELIBBAD, NO_OBJECT, &image.bytes)
+}
+
+/// The kernel that a program binds is an image only if it is well formed and has a program.
+fn nested_images() -> Result {
+    let (program, kernel) = parts()?;
+    let outer = |inner: &[u8]| pe::image(&[(".bpf", &program), (".linux", inner)]);
+    for inner in [&kernel, &Tiny::unsigned()?.bytes, &Tiny::new()?.bytes] {
+        well_formed(&outer(inner))?;
+    }
+    let changes: [&dyn Fn(&mut Tiny); 11] = [
+        &|image| image.bytes[0] = 0,
+        &|image| image.put32(0x3c, MOST),
+        &|image| image.put16(OPTIONAL_LEN, 0),
+        &|image| image.put16(SECTION_COUNT, 0),
+        &|image| image.put32(DIRECTORY_COUNT, 17),
+        &|image| image.put32(HEADERS_LEN, MOST),
+        &|image| image.put32(TEXT + RAW_SIZE, 1023),
+        &|image| image.put32(BPF + RAW_AT, TEXT_END - 1),
+        &|image| image.put32(BPF + RAW_SIZE, MOST),
+        &|image| image.certificates(MOST, MOST),
+        &|image| image.bytes[BPF] = 0,
+    ];
+    let no_kernel = "kernel: no loader of this architecture knows its format";
+    for (index, change) in changes.iter().enumerate() {
+        let mut inner = Tiny::unsigned()?;
+        change(&mut inner);
+        well_formed_but(libc::ELIBBAD, no_kernel, &outer(&inner.bytes))
+            .context(format!("change {index}"))?;
+    }
+    for len in (1..Tiny::unsigned()?.bytes.len()).step_by(97) {
+        let inner = &Tiny::unsigned()?.bytes[..len];
+        well_formed_but(libc::ELIBBAD, no_kernel, &outer(inner)).context(format!("{len} bytes"))?;
+    }
+    let mut empty = Tiny::unsigned()?;
+    empty.put32(BPF + VIRTUAL_SIZE, 0);
+    well_formed_but(libc::ELIBBAD, NO_OBJECT, &outer(&empty.bytes))
+}
+
+fn sizes_of_files() -> Result {
+    const IMAGE_MAX: u64 = 1 << 30;
+    let len = Tiny::new()?.bytes.len() as u64;
+    for len in [IMAGE_MAX + 1, 1 << 32, (1 << 32) + len, i64::MAX as u64] {
+        let run = Load::dry(&sparse(len)?).run();
+        run.refused(libc::EFBIG, "image: the file is larger than 1 GiB")?;
+    }
+    let run = Load::dry(&sparse(IMAGE_MAX)?).run();
+    match budget()? < IMAGE_MAX {
+        true => run.refused(
+            libc::EFBIG,
+            "image: with it, all loads would take over half of the memory",
+        ),
+        false => run.refused(libc::ENOEXEC, "image: no MZ signature at byte 0x0"),
+    }
+}
+
+fn cut_anywhere() -> Result {
+    for image in [Tiny::new()?, Tiny::unsigned()?] {
+        for len in 0..image.bytes.len() {
+            let run = dry(&image.bytes[..len])?;
+            let errno = match len < PE + 4 {
+                true => libc::ENOEXEC,
+                false => libc::ELIBBAD,
+            };
+            let log = run.log.join("\n");
+            let fits = len == 0 || is_malformed(&run, errno);
+            equal(format!("{len} bytes"), fits, true).context(log)?;
+        }
+    }
+    verified(|_| ())
+}
+
+/// The checksum is all that may change.
+fn any_byte_of_the_headers() -> Result {
+    let mut tiny = Tiny::new()?;
+    for at in 0..HEADERS_END {
+        let bit = 1 << (at % 8);
+        tiny.bytes[at] ^= bit;
+        let run = dry(&tiny.bytes)?;
+        let fits = match (CHECKSUM..CHECKSUM + 4).contains(&at) {
+            true => run.errno == 0 && is_verified(&run),
+            false => {
+                is_unverified(&run, MISFIT)
+                    || is_malformed(&run, libc::ELIBBAD)
+                    || is_malformed(&run, libc::ENOEXEC)
+            }
+        };
+        equal(format!("byte {at:#x}"), fits, true).context(run.log.join("\n"))?;
+        tiny.bytes[at] ^= bit;
+    }
+    verified(|_| ())
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each allocation of a load fails once: the load succeeds all the same or is refused for want of
+//! memory, and nothing is left of it.
+
+use std::os::fd::AsRawFd;
+
+use support::fail_nth::fails;
+use support::harness::Result;
+use support::load::{file, image, Load};
+
+tests! {
+    ON_X86_64.and_confidentiality();
+    each_of_a_small_program,
+    some_of_a_large_program,
+}
+
+fn each_of_a_small_program() -> Result {
+    let (image, initrd) = (file(&image("unverified")?)?, file(b"an initrd")?);
+    let load = Load {
+        initrd: initrd.as_raw_fd(),
+        cmdline: b"quiet",
+        ..Load::dry(&image)
+    };
+    // 4096 zeroes are no kernel: this is what is looked at last.
+    fails(&load, 1, libc::ELIBBAD, "")
+}
+
+fn some_of_a_large_program() -> Result {
+    fails(&Load::dry(&file(&image("nested-2")?)?), 61, 0, "accepted")
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a revoked key has signed, as root would have it taken: no signature covers which signers
+//! and certificates a PKCS #7 message has, or what is in short supply meanwhile.
+
+use support::embedded::FLAGS;
+use support::fail_nth::fails;
+use support::harness::{equal, Context, Result};
+use support::kexec_file;
+use support::keyring::{blacklist, entry, trust, try_add_key};
+use support::load::{file, policy_image, stored, Load};
+use support::pkcs7::{naming, Message};
+
+use super::signatures::malformed;
+use super::without_certificates;
+
+// What these add to the blacklist is there until the machine ends.
+tests! {
+    BELOW_CONFIDENTIALITY.in_turn(Turn::Keyrings);
+    signers_added,
+    other_messages,
+    keys_certified,
+    allocations_fail,
+    kexec_file_load,
+}
+
+/// The message of each, `(name, message)`, with signers added in all the ways that have once made
+/// the kernel take it. `by` gives the messages of others.
+fn with_signers_added(
+    message: &Message,
+    by: impl Fn(&str) -> Result<Message>,
+) -> Result<Vec<(&'static str, Message)>> {
+    let signer = message.clone().signer()?;
+    let twice = message.clone().with_signer(signer.clone())?;
+    let wrong = naming(signer.clone(), by("leaked")?.issued()?)?;
+    let false_signer = by("false")?;
+    Ok(vec![
+        ("twice", twice.clone()),
+        // Nobody has that certificate.
+        (
+            "an unknown one",
+            message
+                .clone()
+                .with_signer(naming(signer, by("untrusted")?.issued()?)?)?,
+        ),
+        // The search among the revoked keys ends here, without an answer.
+        (
+            "another revoked one",
+            message.clone().with_signer(wrong.clone())?,
+        ),
+        (
+            "another revoked one, first",
+            message.clone().with_first_signer(wrong.clone())?,
+        ),
+        // In addition, the second is taken for verified since the first was.
+        (
+            "twice, and another revoked one",
+            twice.clone().with_signer(wrong)?,
+        ),
+        (
+            "twice, and one whom a revoked one certified falsely",
+            twice.with_all_of(false_signer.clone())?,
+        ),
+        (
+            "one whom a revoked one certified falsely",
+            message.clone().with_all_of(false_signer)?,
+        ),
+    ])
+}
+
+/// Of an image, each message with several signers is malformed.
+fn signers_added() -> Result {
+    for name in ["builtin", "revoked", "leaked", "of-leaked", "withdrawn"] {
+        let image = policy_image(name)?;
+        let by = |name: &str| Message::of(&policy_image(name)?);
+        for (how, message) in with_signers_added(&Message::of(&image)?, by)? {
+            malformed(&message.into_image(&image)).context(format!("{name}, {how}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Other messages may have several signers. An entry of the blacklist takes one; it is added only
+/// when its own message comes.
+fn other_messages() -> Result {
+    trust("withdrawn")?;
+    blacklist("withdrawn")?;
+    let entry = entry("false")?;
+    let add = |message: &[u8]| try_add_key(".blacklist", "blacklist", &entry, message);
+    let by = |name: &str| Message::parse(&stored(&format!("policy/{name}.p7"))?);
+    for name in ["revoked", "leaked", "of-leaked", "withdrawn"] {
+        let message = by(name)?;
+        let mut all = with_signers_added(&message, by)?;
+        all.push(("unchanged", message.clone()));
+        all.push(("subjects", message.clone().with_subjects_changed()?));
+        for (how, message) in all {
+            let errno = add(&message.0.encode())?;
+            equal("errno", errno, libc::EKEYREJECTED).context(format!("{name}, {how}"))?;
+        }
+        // Of these keys one is builtin. Without its certificate nobody knows another.
+        let errno = match name {
+            "revoked" => libc::EKEYREJECTED,
+            _ => libc::ENOKEY,
+        };
+        let without = add(&message.without_certificates()?.0.encode())?;
+        equal("errno", without, errno).context(format!("{name}, without certificates"))?;
+    }
+    equal("errno", add(&stored("policy/false.entry.p7")?)?, 0)
+}
+
+/// What a revoked key certifies is not added to the trusted keys.
+fn keys_certified() -> Result {
+    trust("withdrawn")?;
+    blacklist("withdrawn")?;
+    for name in ["of-revoked", "of-withdrawn"] {
+        let certificate = stored(&format!("policy/{name}.der"))?;
+        let errno = try_add_key(".secondary_trusted_keys", "asymmetric", "", &certificate)?;
+        equal("errno", errno, libc::EKEYREVOKED).context(name)?;
+    }
+    Ok(())
+}
+
+/// Whichever allocation fails, none of these counts as signed.
+fn allocations_fail() -> Result {
+    trust("withdrawn")?;
+    blacklist("withdrawn")?;
+    blacklist("image")?;
+    let unsigned = format!("program returned {FLAGS}\n");
+    for (what, image) in [
+        ("by a revoked key", policy_image("revoked")?),
+        (
+            "by it, without its certificate",
+            without_certificates("revoked")?,
+        ),
+        ("by one that no keyring has", policy_image("leaked")?),
+        ("by one that it certified", policy_image("of-revoked")?),
+        ("by a withdrawn key", policy_image("withdrawn")?),
+        (
+            "by it, without the certificate",
+            without_certificates("withdrawn")?,
+        ),
+        ("an image on the blacklist", policy_image("builtin")?),
+    ] {
+        let image = file(&image)?;
+        fails(&Load::dry(&image), 1, libc::ECANCELED, &unsigned).context(what)?;
+    }
+    Ok(())
+}
+
+/// `kexec_file_load(2)` asks the blacklist for the digest of an image, too.
+fn kexec_file_load() -> Result {
+    blacklist("listed")?;
+    kexec_file::loads_unless_enforced(&stored("policy/listed.kernel")?, libc::EKEYREVOKED)
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program for UKIs on images that are made here.
+
+use support::harness::{equal, Context, Result};
+use support::object::Input;
+use support::pe;
+use support::uapi::{CRASH, ENFORCED, SIGNED};
+
+use super::{parts, returned, run, uki, CMDLINE, INITRD, MALFORMED, NO_KERNEL};
+
+tests! {
+    BELOW_CONFIDENTIALITY;
+    uki_parts,
+    uki_policy,
+    uki_microcode,
+    uki_without_kernel,
+    uki_that_is_none,
+    uki_unsigned,
+}
+
+fn uki_parts() -> Result {
+    let object = uki()?;
+    let image = pe::image(&[
+        (".osrel", b"ID=test"),
+        (".cmdline", b" root=/dev/vda\tquiet \n\0"),
+        (".initrd", b"an initrd"),
+        (".linux", b"a kernel of odd length"),
+        (".linux", b"a second one"),
+        (".profile", b"TITLE=other"),
+        (".initrd", b"of another profile"),
+    ]);
+    for flags in [0, SIGNED, SIGNED | ENFORCED, SIGNED | ENFORCED | CRASH] {
+        let input = Input {
+            image: &image,
+            flags,
+            repeat: 2,
+            ..Input::default()
+        };
+        let output = run(&object, &input);
+        parts(
+            &output,
+            b"a kernel of odd length",
+            b"an initrd",
+            b"root=/dev/vda quiet",
+        )?;
+    }
+    Ok(())
+}
+
+/// Who wins where both image and caller have something.
+fn uki_policy() -> Result {
+    let object = uki()?;
+    let choices = [false, true];
+    let of = |has: bool, what: &'static [u8]| if has { what } else { b"" };
+    for case in 0..32 {
+        let [enforced, initrd, cmdline, own_initrd, own_cmdline] =
+            [0, 1, 2, 3, 4].map(|bit| choices[(case >> bit) & 1]);
+        let mut sections = vec![(".linux", &b"a kernel"[..])];
+        if own_initrd {
+            sections.push((".initrd", b"image's"));
+        }
+        if own_cmdline {
+            sections.push((".cmdline", b"image's"));
+        }
+        let image = pe::image(&sections);
+        let input = Input {
+            image: &image,
+            initrd: of(initrd, b"caller's"),
+            cmdline: of(cmdline, b"caller's"),
+            flags: if enforced { SIGNED | ENFORCED } else { 0 },
+            ..Input::default()
+        };
+        let output = run(&object, &input);
+        let what = format!(
+            "enforced {enforced}, caller's {initrd} {cmdline}, image's {own_initrd} {own_cmdline}"
+        );
+        let refused = |given: bool, own: bool| enforced && given && own;
+        let returned = match () {
+            () if refused(initrd, own_initrd) => INITRD,
+            () if refused(cmdline, own_cmdline) => CMDLINE,
+            () => 0,
+        };
+        equal(format!("{what}: returned"), output.returned, returned)?;
+        if returned == 0 {
+            let one = |given, own| {
+                if given {
+                    of(given, b"caller's")
+                } else {
+                    of(own, b"image's")
+                }
+            };
+            let (initrd, cmdline) = (one(initrd, own_initrd), one(cmdline, own_cmdline));
+            parts(&output, b"a kernel", initrd, cmdline).context(what)?;
+        }
+    }
+    Ok(())
+}
+
+fn uki_microcode() -> Result {
+    let object = uki()?;
+    for (initrd, want) in [(&b"initrd"[..], &b"ucode\0\0\0initrd"[..]), (b"", b"ucode")] {
+        let image = pe::image(&[
+            (".linux", b"a kernel"),
+            (".initrd", initrd),
+            (".ucode", b"ucode"),
+        ]);
+        let input = Input {
+            image: &image,
+            ..Input::default()
+        };
+        parts(&run(&object, &input), b"a kernel", want, b"")?;
+    }
+    Ok(())
+}
+
+fn uki_without_kernel() -> Result {
+    let object = uki()?;
+    returned(&object, &pe::image(&[(".initrd", b"initrd")]), NO_KERNEL)?;
+    returned(&object, &pe::image(&[(".linux", b"")]), NO_KERNEL)
+}
+
+fn uki_that_is_none() -> Result {
+    let object = uki()?;
+    let image = pe::image(&[(".linux", b"a kernel")]);
+    // Each length that ends in the headers.
+    for len in 0..0x80 + 24 {
+        returned(&object, &image[..len], -libc::ERANGE).context(format!("{len} bytes"))?;
+    }
+    let mut other = image.clone();
+    other[0x80] = b'p';
+    returned(&object, &other, MALFORMED)?;
+    let mut far = image;
+    far[0x3c..0x40].fill(0xff);
+    returned(&object, &far, -libc::ERANGE)
+}
+
+fn uki_unsigned() -> Result {
+    let image = pe::image(&[(".linux", b"a kernel")]);
+    let input = Input {
+        image: &image,
+        flags: ENFORCED,
+        ..Input::default()
+    };
+    equal("errno", run(&uki()?, &input).errno, libc::EACCES)
+}

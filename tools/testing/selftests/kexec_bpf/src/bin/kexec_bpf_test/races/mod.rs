@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loads while something else happens: other loads, signals, and changes of what they read.
+
+pub mod at_once;
+pub mod descriptors;
+pub mod running_program;
+pub mod signals;
