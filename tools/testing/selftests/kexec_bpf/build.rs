@@ -38,13 +38,13 @@ fn find_modules(directory: &Path, path: &str, modules: &mut Vec<String>) {
 
 fn compile_programs(out: &Path) {
     let programs = [
-        "src/bpf/script.bpf.c",
-        "src/bpf/context.bpf.c",
-        "src/bpf/refused.bpf.c",
-        "src/bpf/hooks.bpf.c",
-        "src/bpf/operations.bpf.c",
-        "first/first.bpf.c",
-        "src/bin/kexec_bpf_bench/addons.bpf.c",
+        "progs/loaded/script.bpf.c",
+        "progs/loaded/context.bpf.c",
+        "progs/loaded/verifier.bpf.c",
+        "progs/loaded/hooks.bpf.c",
+        "progs/loaded/operations.bpf.c",
+        "progs/first/first.bpf.c",
+        "progs/loaded/addons.bpf.c",
         "../../../kexec_bpf/uki.bpf.c",
         "../../../kexec_bpf/zboot.bpf.c",
     ];

@@ -10,10 +10,12 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use crate::harness::{equal, Context, Result};
 use crate::load::Loaded;
 
-/// What flags.bpf.c adds to the flags.
-pub const FLAGS: u32 = 256;
+/// How a log tells what returns_flags.bpf.c returned when it saw these flags.
+pub fn returned_flags(flags: u32) -> String {
+    format!("program returned {}", 256 + flags)
+}
 
-/// images/private.h
+/// progs/embedded/obey.h
 pub const ENTRIES: u32 = 3;
 pub const VALUE_SIZE: u32 = 24;
 pub const RETURN: u64 = 1;

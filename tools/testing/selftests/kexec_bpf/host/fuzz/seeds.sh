@@ -9,7 +9,7 @@ mkdir -p "$1"/{cpio,gzip,image,lz4,lzo,object,xz,zstd}
 
 cd "$1/object"
 for name in small full; do
-	clang -target bpf -mcpu=v3 -O2 -g -c -o $name "$fuzz/../fixtures/$name.bpf.c"
+	clang -target bpf -mcpu=v3 -O2 -g -c -o $name "$fuzz/../../progs/parsers/$name.bpf.c"
 done
 cp small dwarf
 llvm-strip -g small full

@@ -155,7 +155,7 @@ fn information_about_instructions() {
     for function in linked.info.functions.iter() {
         assert!(linked.info.lines.iter().any(|line| line[0] == function[0]));
     }
-    let source = fs::read_to_string("fixtures/full.bpf.c").unwrap();
+    let source = fs::read_to_string("../progs/parsers/full.bpf.c").unwrap();
     for (sort, imm, text) in [
         (0, 181, "bpf_loop("),
         (2, 1001, "bpf_strong("),

@@ -41,7 +41,7 @@ fn compile(name: &str, options: &[&str]) -> Vec<u8> {
         ])
         .args(options)
         .args(["-c", "-o", "-"])
-        .arg(format!("fixtures/{name}.bpf.c"))
+        .arg(format!("../progs/parsers/{name}.bpf.c"))
         .stderr(Stdio::inherit())
         .output()
         .expect("clang is needed");

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::fchown;
 
-use support::embedded::FLAGS;
+use support::embedded::returned_flags;
 use support::harness::{equal, skip, Context, Result};
 use support::kexec_file::load_files;
 use support::keyring::add_key;
@@ -87,7 +87,7 @@ fn appraised() -> Result {
             &[
                 "image: not verified: it is not signed",
                 "level 0: key *",
-                &format!("refused: program returned {FLAGS}"),
+                &format!("refused: {}", returned_flags(0)),
                 &format!("not loaded: -{}", libc::ECANCELED),
             ],
         )?,

@@ -366,7 +366,7 @@ fn in_each_role(kind: Kind, fd: &OwnedFd) -> Result {
     };
     check("initrd", &load(&initrd)?, kind.as_file())?;
 
-    let private = file(&image("private")?)?;
+    let private = file(&image("obey")?)?;
     let data = ask(READ_FD, fd.into(), 0)?;
     let loaded = load(&Load {
         map: data.as_fd().as_raw_fd(),

@@ -114,7 +114,7 @@ impl Scene {
                 Attempt::new("revoked image", &stored("policy/revoked.efi")?, true)?,
                 Attempt::new("changed kernel", &changed, false)?,
             ],
-            private: file(&image("private")?)?,
+            private: file(&image("obey")?)?,
             data: vec![
                 ask(READ_FD, text[0].as_raw_fd().into(), 0)?,
                 ask(READ_FD, text[1].as_raw_fd().into(), VERIFY_PE)?,

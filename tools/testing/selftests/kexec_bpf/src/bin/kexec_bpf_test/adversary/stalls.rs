@@ -97,7 +97,7 @@ impl Good {
         script.check(&input, &[bind])?;
         Ok(Self {
             plain: file(&image("plain")?)?,
-            private: file(&image("private")?)?,
+            private: file(&image("obey")?)?,
             small: file(&image("small")?)?,
             linux: image("linux")?,
             script,

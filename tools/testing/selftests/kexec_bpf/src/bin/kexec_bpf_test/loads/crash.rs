@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use support::embedded::FLAGS;
+use support::embedded::returned_flags;
 use support::harness::{equal, skip, Context, Result};
 use support::load::{enforced, file, image, loaded, unload, unload_crash, Load};
 use support::uapi::{CMDLINE_MAX, CRASH, DRY_RUN, ENFORCED, ON_CRASH, SIGNED};
@@ -45,16 +45,15 @@ fn accepted(load: &Load<'_>) -> Result {
 }
 
 fn the_program_sees_it() -> Result {
-    let image = file(&image("flags")?)?;
+    let image = file(&image("returns_flags")?)?;
     let enforcement = if enforced() { ENFORCED } else { 0 };
     for (flags, seen) in [(0, 0), (ON_CRASH, CRASH)] {
         let load = Load {
             flags: DRY_RUN | flags,
             ..Load::dry(&image)
         };
-        let returned = FLAGS + SIGNED + enforcement + seen;
-        load.run()
-            .refused(libc::ECANCELED, &format!("program returned {returned}"))?;
+        let why = returned_flags(SIGNED + enforcement + seen);
+        load.run().refused(libc::ECANCELED, &why)?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ tests! {
 }
 
 fn image_file() -> Result<File> {
-    file(&image("private")?)
+    file(&image("obey")?)
 }
 
 fn run(image: &File, fd: i32) -> Loaded {
@@ -127,7 +127,7 @@ fn offloaded_to(devices: &str) -> Result {
 }
 
 fn limit() -> Result {
-    let image = file(&image("large")?)?;
+    let image = file(&image("largest_private_data")?)?;
     let run_with = |data: &MapHandle| run(&image, data.as_fd().as_raw_fd());
     let most = run_with(&map(MapType::Array, 4, PRIVATE_MAX, 1, 0)?);
     copied(&most)?;

@@ -169,7 +169,7 @@ fn a_byte_changed_in_each_section() -> Result {
 
 fn the_program_of_another_image() -> Result {
     let mut image = image("plain")?;
-    let other = support::load::image("unverified")?;
+    let other = support::load::image("unverified_kernel")?;
     let find = |image: &[u8]| {
         let sections = pe::sections(image).into_iter();
         let mut programs = sections.filter(|section| section.name == ".bpf");
@@ -208,7 +208,7 @@ fn too_deeply_nested() -> Result {
 
 /// One level would follow the other without end. It ends with the first.
 fn its_own_image() -> Result {
-    let image = image("itself")?;
+    let image = image("binds_itself")?;
     let run = dry(&image)?;
     if enforced() {
         // Its checksum and its certificates are not verified.
@@ -224,7 +224,7 @@ fn its_own_image() -> Result {
 }
 
 fn the_verifier_refuses() -> Result {
-    let image = image("helper")?;
+    let image = image("forbidden_helper")?;
     let run = dry(&image)?;
     run.refused(libc::ELIBEXEC, "program: the verifier refuses it: -22")?;
     let log = run.log.join("\n");
@@ -244,15 +244,15 @@ fn the_verifier_refuses() -> Result {
 }
 
 fn no_kernel_bound() -> Result {
-    dry(&image("nothing")?)?.refused(libc::ECANCELED, "the program bound no kernel")
+    dry(&image("binds_nothing")?)?.refused(libc::ECANCELED, "the program bound no kernel")
 }
 
 fn the_program_refuses() -> Result {
-    dry(&image("seven")?)?.refused(libc::ECANCELED, "program returned 7")
+    dry(&image("returns_seven")?)?.refused(libc::ECANCELED, "program returned 7")
 }
 
 fn unverified_kernel() -> Result {
-    let run = dry(&image("unverified")?)?;
+    let run = dry(&image("unverified_kernel")?)?;
     if !enforced() {
         // 4096 zeroes are no kernel.
         let why = "kernel: no loader of this architecture knows its format";
@@ -341,7 +341,7 @@ fn one_descriptor_twice() -> Result {
 
 /// A program that does not end is ended. While it runs nobody else has a name for it.
 fn killed() -> Result {
-    let file = file(&image("endless")?)?;
+    let file = file(&image("endless_loops")?)?;
     let load = Load::dry(&file);
     let mut log = vec![0; 4096];
     let before = bpf_ids();
@@ -408,10 +408,10 @@ fn nothing_is_left() -> Result {
         "small",
         "nested-4",
         "nested-5",
-        "helper",
-        "nothing",
-        "seven",
-        "unverified",
+        "forbidden_helper",
+        "binds_nothing",
+        "returns_seven",
+        "unverified_kernel",
         "text",
     ] {
         dry(&image(name)?)?;

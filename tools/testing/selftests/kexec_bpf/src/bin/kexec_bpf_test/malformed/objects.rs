@@ -210,41 +210,45 @@ fn signed() -> Result {
     for (name, errno, why) in [
         ("text", ELIBBAD, "object: *"),
         (
-            "license",
+            "long_license",
             EFBIG,
             "object: the license is too long at byte 0x*",
         ),
         (
-            "xdp",
+            "xdp_program",
             ENOPKG,
             "object: an unsupported section 'xdp' at byte 0x*",
         ),
         (
-            "pointer",
+            "pointer_in_data",
             ENOPKG,
             "object: relocations of data '.rel.data' at byte 0x*",
         ),
         (
-            "tailcall",
+            "tail_call",
             ENOPKG,
             "object: a map that is no array 'programs' at byte 0x*",
         ),
         (
-            "types",
+            "malformed_btf",
             ENOPKG,
             "object: unknown type information at byte 0x*",
         ),
         (
-            "mapfd",
+            "map_by_descriptor",
             ELIBBAD,
             "object: a load that refers to the kernel at byte 0x*",
         ),
         (
-            "kfunc",
+            "missing_kfunc",
             ENOPKG,
             "object: the kernel has no function 'no_such_function' at byte 0x*",
         ),
-        ("helper", ELIBEXEC, "program: the verifier refuses it: -22"),
+        (
+            "forbidden_helper",
+            ELIBEXEC,
+            "program: the verifier refuses it: -22",
+        ),
     ] {
         let run = Load::dry(&file(&image(name)?)?).run();
         run.refused(errno, why).context(name)?;

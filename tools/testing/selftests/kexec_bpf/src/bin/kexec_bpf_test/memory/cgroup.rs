@@ -60,8 +60,17 @@ fn all_is_given_back() -> Result {
     let text = file(b"text")?;
     let fine = file(&image("small")?)?;
     for name in [
-        "small", "nested-2", "unsigned", "revoked", "nobpf", "text", "over", "helper", "nothing",
-        "seven", "large",
+        "small",
+        "nested-2",
+        "unsigned",
+        "revoked",
+        "nobpf",
+        "text",
+        "over",
+        "forbidden_helper",
+        "binds_nothing",
+        "returns_seven",
+        "largest_private_data",
     ] {
         gives_all_back(&Load::dry(&file(&image(name)?)?)).context(name)?;
     }
@@ -72,7 +81,7 @@ fn all_is_given_back() -> Result {
         ..Load::dry(&fine)
     };
     gives_all_back(&initrd).context("initrd and command line")?;
-    let private = file(&image("private")?)?;
+    let private = file(&image("obey")?)?;
     for (op, a, b) in [
         (RETURN, 1, 0),
         (PUT, 65, 4096),

@@ -16,7 +16,7 @@ tests! {
 }
 
 fn each_of_a_small_program() -> Result {
-    let (image, initrd) = (file(&image("unverified")?)?, file(b"an initrd")?);
+    let (image, initrd) = (file(&image("unverified_kernel")?)?, file(b"an initrd")?);
     let load = Load {
         initrd: initrd.as_raw_fd(),
         cmdline: b"quiet",

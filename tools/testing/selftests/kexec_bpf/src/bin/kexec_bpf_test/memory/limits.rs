@@ -27,7 +27,7 @@ tests! {
 /// A load whose program does something so many times, or to so many bytes.
 fn run(op: u64, n: usize, len: u64) -> Result<Loaded> {
     let data = ask(op, n as i64, len)?;
-    let image = file(&image("private")?)?;
+    let image = file(&image("obey")?)?;
     let load = Load {
         map: data.as_fd().as_raw_fd(),
         ..Load::dry(&image)
@@ -96,7 +96,7 @@ fn memory_of_files_that_are_kept() -> Result {
 }
 
 fn memory_of_a_joined_initrd() -> Result {
-    let image = file(&image("private")?)?;
+    let image = file(&image("obey")?)?;
     for (tenths, errno, why) in [
         // With the file, it takes 9 tenths and 12.
         (

@@ -3,7 +3,7 @@
 //! What a revoked key has signed, as root would have it taken: no signature covers which signers
 //! and certificates a PKCS #7 message has, or what is in short supply meanwhile.
 
-use support::embedded::FLAGS;
+use support::embedded::returned_flags;
 use support::fail_nth::fails;
 use support::harness::{equal, Context, Result};
 use support::kexec_file;
@@ -125,7 +125,7 @@ fn allocations_fail() -> Result {
     trust("withdrawn")?;
     blacklist("withdrawn")?;
     blacklist("image")?;
-    let unsigned = format!("program returned {FLAGS}\n");
+    let unsigned = returned_flags(0) + "\n";
     for (what, image) in [
         ("by a revoked key", policy_image("revoked")?),
         (

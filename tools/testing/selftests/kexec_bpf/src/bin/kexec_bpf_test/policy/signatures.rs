@@ -4,7 +4,7 @@
 
 use std::os::fd::AsRawFd;
 
-use support::embedded::FLAGS;
+use support::embedded::returned_flags;
 use support::harness::{equal, Context, Result};
 use support::keyring::{blacklist, trust};
 use support::load::{enforced, file, image, policy_image, secure_boot, stored, Load};
@@ -237,7 +237,7 @@ fn check(image: &[u8], row: &Row, verdict: Verdict<'_>) -> Result {
     let signed = format!("image: signed by '{}', digest *", row.signer);
     // The program was run, which refuses all.
     let ran = |first: &str, flags| {
-        let returned = format!("refused: program returned {}", FLAGS + flags);
+        let returned = format!("refused: {}", returned_flags(flags));
         let end = format!("not loaded: -{}", libc::ECANCELED);
         run.check(libc::ECANCELED, &[first, "level 0: key *", &returned, &end])
     };

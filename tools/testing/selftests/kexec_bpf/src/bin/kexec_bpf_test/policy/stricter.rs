@@ -171,7 +171,7 @@ fn only_loads_count() -> Result {
     let Ok(limit) = fs::read_to_string(LIMIT) else {
         return skip(format!("there is no {LIMIT}"));
     };
-    let (good, refused) = (file(&image("good")?)?, file(&image("seven")?)?);
+    let (good, refused) = (file(&image("good")?)?, file(&image("returns_seven")?)?);
     let (kernel, bare) = (file(&image("linux")?)?, file(&image("bare")?)?);
     let errno = |image, flags| load_image(image, None, flags);
     let left = || -> Result<String> { Ok(fs::read_to_string(LIMIT)?.trim().to_owned()) };

@@ -41,7 +41,7 @@ fn its_log() -> Result {
         errno: output.status.code().unwrap_or(-1),
         log: log.lines().map(Into::into).collect(),
     };
-    let want = include_str!("../../../../first/first.log").replace("...", "*");
+    let want = include_str!("../../../../progs/first/first.log").replace("...", "*");
     log.check(0, &want.lines().collect::<Vec<_>>())
         .context(String::from_utf8_lossy(&output.stderr))
 }

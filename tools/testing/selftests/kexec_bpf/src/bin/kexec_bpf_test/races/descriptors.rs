@@ -264,7 +264,7 @@ fn written_to_again_and_again() -> Result {
 }
 
 fn private_data_written_to_while_the_program_runs() -> Result {
-    let private = file(&image("private")?)?;
+    let private = file(&image("obey")?)?;
     let fuse = Fuse::mount(4, Mode::Direct)?;
     let data = ask(CHANGED, fuse.file().as_raw_fd().into(), 0)?;
     let loaded = thread::scope(|scope| -> Result<Loaded> {

@@ -27,7 +27,7 @@ tests! {
 fn while_it_runs(body: impl FnOnce(&Child) -> Result) -> Result {
     let fuse = Fuse::mount(4, Mode::Direct)?;
     let data = ask(READ_FD, fuse.file().as_raw_fd().into(), 0)?;
-    let image = file(&image("private")?)?;
+    let image = file(&image("obey")?)?;
     let child = Child::start(&Load {
         map: data.as_fd().as_raw_fd(),
         ..Load::dry(&image)

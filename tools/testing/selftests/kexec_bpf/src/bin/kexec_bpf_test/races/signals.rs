@@ -57,17 +57,17 @@ fn kill_a_program(name: &str) -> Result {
 }
 
 fn in_nested_loops() -> Result {
-    kill_a_program("endless")
+    kill_a_program("endless_loops")
 }
 
 fn in_calls_of_kfuncs() -> Result {
-    kill_a_program("kfuncs")
+    kill_a_program("endless_calls")
 }
 
 /// Streams that take a minute where the machine is emulated, and seconds where it is not, but the
 /// kernel looks for signals in between.
 fn while_it_decompresses() -> Result {
-    let image = file(&image("private")?)?;
+    let image = file(&image("obey")?)?;
     for (format, bomb) in [
         ("gzip", bombs::gzip(128 << 20)),
         ("xz", bombs::xz(48 << 20)),
@@ -118,7 +118,7 @@ fn asking(image: &File, op: u64, file: &File) -> Result<Child> {
 }
 
 fn while_the_program_reads_a_file() -> Result {
-    let image = file(&image("private")?)?;
+    let image = file(&image("obey")?)?;
     let fuse = Fuse::mount(100_000, Mode::Cached)?;
     let child = reading(&image, fuse.file())?;
     fuse.asked().context(child.log())?;
@@ -127,7 +127,7 @@ fn while_the_program_reads_a_file() -> Result {
 
 /// A load that waits for a file does so alone.
 fn others_load_while_one_waits() -> Result {
-    let private = file(&image("private")?)?;
+    let private = file(&image("obey")?)?;
     let plain = file(&image("plain")?)?;
     let fuse = Fuse::mount(4, Mode::Direct)?;
     let first = reading(&private, fuse.file())?;
@@ -148,7 +148,7 @@ fn others_load_while_one_waits() -> Result {
 
 /// A signal that does not kill changes nothing.
 fn not_by_other_signals() -> Result {
-    let image = file(&image("private")?)?;
+    let image = file(&image("obey")?)?;
     let fuse = Fuse::mount(4, Mode::Cached)?;
     let child = reading(&image, fuse.file())?;
     let asked = fuse.asked().context(child.log())?;

@@ -22,13 +22,13 @@ const IMAGES: [&str; 8] = [
     "small",
     "nested-4",
     "first",
-    "kfunc",
-    "pointer",
-    "tailcall",
-    "helper",
-    "unverified",
+    "missing_kfunc",
+    "pointer_in_data",
+    "tail_call",
+    "forbidden_helper",
+    "unverified_kernel",
 ];
-/// Programs of refused.bpf.c.
+/// Programs of verifier.bpf.c.
 const PROGRAMS: [&str; 7] = [
     "accepted",
     "helper_ktime",

@@ -24,7 +24,7 @@ tests! {
 
 /// The object, of which only this program is to be loaded.
 pub fn alone(name: &str) -> Result<OpenObject> {
-    let mut object = open(include_bytes!(concat!(env!("OUT_DIR"), "/refused.o")))?;
+    let mut object = open(include_bytes!(concat!(env!("OUT_DIR"), "/verifier.o")))?;
     let mut found = false;
     for mut program in object.progs_mut() {
         let it = program.name() == name;

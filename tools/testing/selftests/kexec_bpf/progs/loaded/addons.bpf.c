@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Takes files by descriptor and joins them to the initrd, as a program would that knows addons. */
 #include <linux/bpf.h>
-#include "../../../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 #define ADDONS_MAX	64
 

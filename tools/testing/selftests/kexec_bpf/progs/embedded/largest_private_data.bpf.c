@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Asks for as much private data as a caller can give. */
 #include <linux/bpf.h>
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 struct value {
 	__u8 bytes[KEXEC_BPF_PRIVATE_MAX];
@@ -15,7 +15,7 @@ struct {
 } private SEC(".maps");
 
 SEC("kexec")
-int large(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	__u32 zero = 0;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Calls a kfunc for years unless it is killed. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 #define LOOPS	(1 << 23)	/* the most that bpf_loop() does */
 
@@ -20,7 +20,7 @@ static int outer(__u32 i, struct bpf_kexec_ctx **ctx)
 }
 
 SEC("kexec")
-int kfuncs(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	bpf_loop(LOOPS, outer, &ctx, 0);
 	return 0;

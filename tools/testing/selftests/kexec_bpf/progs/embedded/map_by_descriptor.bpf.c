@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Names a map of the caller's, by its descriptor. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")
-int mapfd(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	asm volatile(".byte 0x18, 0x11, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0");
 	return 0;

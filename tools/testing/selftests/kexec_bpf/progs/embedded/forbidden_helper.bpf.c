@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Calls a helper that programs of other types have: the verifier refuses it. */
 #include <linux/bpf.h>
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")
-int helper(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	return bpf_ktime_get_ns() & 1;
 }

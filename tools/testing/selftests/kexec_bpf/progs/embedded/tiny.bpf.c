@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Binds what follows the headers of tiny.efi, and looks at nothing. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")
 int tiny(struct bpf_kexec_ctx *ctx)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Its types begin with what is no header. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 asm(".section .BTF, \"\", @progbits\n"
 	".long 0\n"
 	".text");
 
 SEC("kexec")
-int types(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	return 0;
 }

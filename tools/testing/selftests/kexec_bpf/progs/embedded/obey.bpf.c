@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Does what the caller's private data say, and returns what came of it. */
 #include <linux/bpf.h>
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
-#include "private.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "obey.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

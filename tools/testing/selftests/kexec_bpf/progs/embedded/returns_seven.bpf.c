@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Binds a kernel, and then refuses the image. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")
-int seven(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	struct bpf_kexec_range kernel = { .resource = BPF_KEXEC_IMAGE, .len = 8 };
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Binds a kernel of its own making, and hides what comes of it. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 static __u8 kernel[4096];
 
 SEC("kexec")
-int unverified(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	struct bpf_kexec_range range = {};
 

@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Has a program of another type as well. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+/* Binds nothing, and is content with it. */
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")
 int program(struct bpf_kexec_ctx *ctx)
-{
-	return 0;
-}
-
-SEC("xdp")
-int other(void *ctx)
 {
 	return 0;
 }

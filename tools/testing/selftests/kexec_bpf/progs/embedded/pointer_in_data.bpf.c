@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Has a variable that begins as the address of another. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 int target;
 int *pointer = &target;

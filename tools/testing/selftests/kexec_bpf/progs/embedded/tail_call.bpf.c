@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Would go on in a program of the caller's. */
 #include <linux/bpf.h>
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -11,7 +11,7 @@ struct {
 } programs SEC(".maps");
 
 SEC("kexec")
-int tailcall(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	bpf_tail_call(ctx, &programs, 0);
 	return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Runs for years unless it is killed. */
-#include "../../../../kexec_bpf/kexec_bpf.bpf.h"
+#include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 #define LOOPS	(1 << 23)	/* the most that bpf_loop() does */
 
@@ -15,7 +15,7 @@ static int inner(__u32 i, void *unused)
 }
 
 SEC("kexec")
-int endless(struct bpf_kexec_ctx *ctx)
+int program(struct bpf_kexec_ctx *ctx)
 {
 	return bpf_loop(LOOPS, inner, NULL, 0) < 0;
 }
