@@ -4,7 +4,7 @@
 
 use crate::der::{context, Element, SEQUENCE, SET};
 use crate::harness::Result;
-use crate::pe::{certificate, certificates, with_certificates};
+use crate::pe;
 
 /// In `WIN_CERTIFICATE`, the length of what is before the message.
 const HEADER_LEN: usize = 8;
@@ -32,41 +32,30 @@ impl Message {
 
     /// The message of a signed image.
     pub fn of(image: &[u8]) -> Result<Self> {
-        let (at, len) = certificates(image);
+        let (at, len) = pe::certificates(image);
         let table = image.get(at + HEADER_LEN..at + len);
         Self::parse(table.ok_or("the image has no message")?)
     }
 
     /// The image with this message instead of its own.
     pub fn into_image(self, image: &[u8]) -> Vec<u8> {
-        with_certificates(image, &certificate(&self.0.encode()))
-    }
-
-    /// The fields of SignedData.
-    fn fields(&mut self) -> Result<&mut Vec<Element>> {
-        let fields = self.0.at_mut(&[1, 0]).and_then(Element::elements_mut);
-        Ok(fields.ok_or("the message has no SignedData")?)
+        pe::with_certificates(image, &pe::certificate(&self.0.encode()))
     }
 
     /// The certificates.
     pub fn certificates(&mut self) -> Result<&mut Vec<Element>> {
-        let mut fields = self.fields()?.iter_mut();
-        let field = fields.find(|field| field.tag == context(0));
-        let elements = field.and_then(Element::elements_mut);
-        Ok(elements.ok_or("the message has no certificates")?)
+        Ok(certificates(&mut self.0).ok_or("the message has no certificates")?)
     }
 
     /// The SignerInfos.
     pub fn signers(&mut self) -> Result<&mut Vec<Element>> {
-        let last = self.fields()?.last_mut();
-        let signers = last.filter(|field| field.tag == SET);
-        let elements = signers.and_then(Element::elements_mut);
-        Ok(elements.ok_or("the message has no SignerInfos")?)
+        Ok(signers(&mut self.0).ok_or("the message has no SignerInfos")?)
     }
 
     /// Takes the certificates out.
     pub fn without_certificates(mut self) -> Result<Self> {
-        self.fields()?.retain(|field| field.tag != context(0));
+        let fields = fields(&mut self.0).ok_or("the message has no SignedData")?;
+        fields.retain(|field| field.tag != context(0));
         Ok(self)
     }
 
@@ -119,6 +108,24 @@ impl Message {
         let fields = fields.ok_or("the certificate is malformed")?;
         Ok(Element::constructed(SEQUENCE, fields))
     }
+}
+
+/// The fields of the SignedData in a message.
+fn fields(message: &mut Element) -> Option<&mut Vec<Element>> {
+    message.at_mut(&[1, 0])?.elements_mut()
+}
+
+/// The certificates of a message.
+pub fn certificates(message: &mut Element) -> Option<&mut Vec<Element>> {
+    let mut fields = fields(message)?.iter_mut();
+    let certificates = fields.find(|field| field.tag == context(0));
+    certificates?.elements_mut()
+}
+
+/// The SignerInfos of a message.
+pub fn signers(message: &mut Element) -> Option<&mut Vec<Element>> {
+    let last = fields(message)?.last_mut();
+    last.filter(|field| field.tag == SET)?.elements_mut()
 }
 
 /// This SignerInfo, but it names somebody else.

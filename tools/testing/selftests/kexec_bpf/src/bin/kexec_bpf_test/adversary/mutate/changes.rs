@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changes of what no signature covers of a signed image: the certificate table, the messages in
-//! it, and the two fields of the headers.
+//! The kinds of changes, by what they change in PKCS #7 messages and around them.
 
-use support::der::{context, Contents, Element, Length, INTEGER, OCTET_STRING, SEQUENCE, SET};
+use support::der::{context, Contents, Element, Length, INTEGER, OCTET_STRING, SEQUENCE};
 use support::pe;
+use support::pkcs7::{certificates, signers};
 
-use super::random::Random;
+use super::elements::{
+    any, any_constructed, bit_changed, inserted, leaves, oid_changed, removed, swapped, twice,
+};
+use super::Change;
+use crate::adversary::random::Random;
 
 const OID: u8 = 0x06;
 /// `[0]`, primitive: the subject key ID by which a SignerInfo names a certificate.
@@ -14,110 +18,34 @@ const KEY_ID: u8 = 0x80;
 /// Contents of the OID of a certificate's extension with that.
 const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e];
 
-/// Contents of OIDs: digests, signatures, types of content, attributes, and some of none of these.
-const OIDS: &[&[u8]] = &[
-    &[0x2b, 0x0e, 3, 2, 0x1a],
-    &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],
-    &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2],
-    &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3],
-    &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 8],
-    &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 17],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11],
-    &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2],
-    &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 1, 4],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 3],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4],
-    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 5],
-    &[0x2a, 3, 4],
-    &[],
-];
-
-/// The parts of an image that no signature covers.
-#[derive(Clone)]
-pub struct Envelope {
-    pub message: Element,
-    /// How many 256ths of the message are left.
-    kept: usize,
-    behind_message: Vec<u8>,
-    /// What each byte of the header of the entry is changed by.
-    header: [u8; 8],
-    before: Vec<u8>,
-    after: Vec<u8>,
-    checksum: Option<u32>,
-    /// What is added to offset and length of the table.
-    directory: (u32, u32),
-}
-
-impl Envelope {
-    /// The envelope of an image with this message.
-    pub fn new(message: Element) -> Self {
-        Self {
-            message,
-            kept: 256,
-            behind_message: vec![],
-            header: [0; 8],
-            before: vec![],
-            after: vec![],
-            checksum: None,
-            directory: (0, 0),
-        }
-    }
-
-    /// The image in this envelope in place of its own.
-    pub fn around(&self, image: &[u8]) -> Vec<u8> {
-        let mut message = self.message.encode();
-        message.truncate(message.len() * self.kept / 256);
-        message.extend(&self.behind_message);
-        let mut entry = pe::certificate(&message);
-        for (byte, change) in entry.iter_mut().zip(self.header) {
-            *byte ^= change;
-        }
-        let table = [&self.before[..], &entry, &self.after].concat();
-        let mut image = pe::with_certificates(image, &table);
-        let (at, len) = pe::certificates(&image);
-        let entry = pe::certificate_entry(&image);
-        let offset = (at as u32).wrapping_add(self.directory.0);
-        let len = (len as u32).wrapping_add(self.directory.1);
-        pe::put(&mut image, entry, offset.to_le_bytes());
-        pe::put(&mut image, entry + 4, len.to_le_bytes());
-        if let Some(checksum) = self.checksum {
-            let at = pe::checksum(&image);
-            pe::put(&mut image, at, checksum.to_le_bytes());
-        }
-        image
-    }
-}
-
-/// A change. `None` if there is nothing to change in this way.
-type Change = fn(&mut Envelope, &mut Random, &[Element]) -> Option<()>;
-
 /// All kinds of changes. They take what they need of others from the messages of other images.
 pub const CHANGES: &[(&str, Change)] = &[
-    ("a SignerInfo twice", |e, r, _| twice(signers(e)?, r)),
-    ("a SignerInfo removed", |e, r, _| removed(signers(e)?, r)),
-    ("SignerInfos swapped", |e, r, _| swapped(signers(e)?, r)),
+    ("a SignerInfo twice", |e, r, _| {
+        twice(signers(&mut e.message)?, r)
+    }),
+    ("a SignerInfo removed", |e, r, _| {
+        removed(signers(&mut e.message)?, r)
+    }),
+    ("SignerInfos swapped", |e, r, _| {
+        swapped(signers(&mut e.message)?, r)
+    }),
     ("a SignerInfo of another message", |e, r, others| {
-        let other = r.choose(others)?.clone();
-        let other = r.choose(signers(&mut Envelope::new(other))?)?.clone();
-        inserted(signers(e)?, r, other)
+        let mut other = r.choose(others)?.clone();
+        let other = r.choose(signers(&mut other)?)?.clone();
+        inserted(signers(&mut e.message)?, r, other)
     }),
     (
         "SignerInfos of another message in place of all",
         |e, r, others| {
-            let other = r.choose(others)?.clone();
-            *signers(e)? = signers(&mut Envelope::new(other))?.clone();
+            let mut other = r.choose(others)?.clone();
+            *signers(&mut e.message)? = signers(&mut other)?.clone();
             Some(())
         },
     ),
     (
         "genuine SignerInfos twice, and a false one",
         |e, r, others| {
-            let genuine = signers(e)?.clone();
+            let genuine = signers(&mut e.message)?.clone();
             let mut lie = r.choose(&genuine)?.clone();
             match r.below(3) {
                 0 => signature_changed(&mut lie, r)?,
@@ -127,36 +55,36 @@ pub const CHANGES: &[(&str, Change)] = &[
                     signature_changed(&mut lie, r)?;
                 }
             }
-            signers(e)?.extend([genuine, vec![lie]].concat());
+            signers(&mut e.message)?.extend([genuine, vec![lie]].concat());
             Some(())
         },
     ),
     ("a false SignerInfo added", |e, r, others| {
-        let mut lie = r.choose(signers(e)?)?.clone();
+        let mut lie = r.choose(signers(&mut e.message)?)?.clone();
         renamed(&mut lie, r, others)?;
-        inserted(signers(e)?, r, lie)
+        inserted(signers(&mut e.message)?, r, lie)
     }),
     ("a SignerInfo renamed", |e, r, others| {
-        let index = r.index(signers(e)?)?;
-        renamed(&mut signers(e)?[index], r, others)
+        let index = r.index(signers(&mut e.message)?)?;
+        renamed(&mut signers(&mut e.message)?[index], r, others)
     }),
     ("a SignerInfo that names nobody", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        let name = signers(e)?[index].at_mut(&[1])?;
+        let index = r.index(signers(&mut e.message)?)?;
+        let name = signers(&mut e.message)?[index].at_mut(&[1])?;
         let path = r.choose(&leaves(name))?.clone();
         bit_changed(name.at_mut(&path)?, r)
     }),
     ("a signature changed", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        signature_changed(&mut signers(e)?[index], r)
+        let index = r.index(signers(&mut e.message)?)?;
+        signature_changed(&mut signers(&mut e.message)?[index], r)
     }),
     ("a digest algorithm of a SignerInfo", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        oid_changed(signers(e)?[index].at_mut(&[2, 0])?, r)
+        let index = r.index(signers(&mut e.message)?)?;
+        oid_changed(signers(&mut e.message)?[index].at_mut(&[2, 0])?, r)
     }),
     ("a signature algorithm of a SignerInfo", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        let signer = &mut signers(e)?[index];
+        let index = r.index(signers(&mut e.message)?)?;
+        let signer = &mut signers(&mut e.message)?[index];
         let at = signer
             .elements()
             .iter()
@@ -164,38 +92,41 @@ pub const CHANGES: &[(&str, Change)] = &[
         oid_changed(signer.at_mut(&[at.checked_sub(1)?, 0])?, r)
     }),
     ("a version of a SignerInfo", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        *signers(e)?[index].at_mut(&[0])? = Element::primitive(INTEGER, &[r.next() as u8]);
+        let index = r.index(signers(&mut e.message)?)?;
+        *signers(&mut e.message)?[index].at_mut(&[0])? =
+            Element::primitive(INTEGER, &[r.next() as u8]);
         Some(())
     }),
     ("attributes removed", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        let parts = signers(e)?[index].elements_mut()?;
+        let index = r.index(signers(&mut e.message)?)?;
+        let parts = signers(&mut e.message)?[index].elements_mut()?;
         parts.retain(|part| part.tag != context(0));
         Some(())
     }),
     ("an attribute removed", |e, r, _| {
-        removed(attributes(e, r)?, r)
+        removed(attributes(&mut e.message, r)?, r)
     }),
-    ("an attribute twice", |e, r, _| twice(attributes(e, r)?, r)),
+    ("an attribute twice", |e, r, _| {
+        twice(attributes(&mut e.message, r)?, r)
+    }),
     ("attributes swapped", |e, r, _| {
-        swapped(attributes(e, r)?, r)
+        swapped(attributes(&mut e.message, r)?, r)
     }),
     ("an attribute changed", |e, r, _| {
-        let attributes = attributes(e, r)?;
+        let attributes = attributes(&mut e.message, r)?;
         let attribute = r.index(attributes)?;
         let path = r.choose(&leaves(&attributes[attribute]))?.clone();
         bit_changed(attributes[attribute].at_mut(&path)?, r)
     }),
     ("an attribute of another message", |e, r, others| {
-        let mut other = Envelope::new(r.choose(others)?.clone());
+        let mut other = r.choose(others)?.clone();
         let all = attributes(&mut other, r)?;
         let other = r.choose(all)?.clone();
-        inserted(attributes(e, r)?, r, other)
+        inserted(attributes(&mut e.message, r)?, r, other)
     }),
     ("attributes that are not signed", |e, r, _| {
-        let index = r.index(signers(e)?)?;
-        let signer = &mut signers(e)?[index];
+        let index = r.index(signers(&mut e.message)?)?;
+        let signer = &mut signers(&mut e.message)?[index];
         let signed = signer
             .elements()
             .iter()
@@ -211,41 +142,43 @@ pub const CHANGES: &[(&str, Change)] = &[
         Some(())
     }),
     ("a certificate removed", |e, r, _| {
-        removed(certificates(e)?, r)
+        removed(certificates(&mut e.message)?, r)
     }),
-    ("a certificate twice", |e, r, _| twice(certificates(e)?, r)),
+    ("a certificate twice", |e, r, _| {
+        twice(certificates(&mut e.message)?, r)
+    }),
     ("certificates swapped", |e, r, _| {
-        swapped(certificates(e)?, r)
+        swapped(certificates(&mut e.message)?, r)
     }),
     ("a certificate of another message", |e, r, others| {
         let other = certificate_of(r, others)?;
-        inserted(certificates(e)?, r, other)
+        inserted(certificates(&mut e.message)?, r, other)
     }),
     (
         "a certificate of another message in place of one",
         |e, r, others| {
             let other = certificate_of(r, others)?;
-            let index = r.index(certificates(e)?)?;
-            certificates(e)?[index] = other;
+            let index = r.index(certificates(&mut e.message)?)?;
+            certificates(&mut e.message)?[index] = other;
             Some(())
         },
     ),
     ("all certificates of all messages", |e, _, others| {
         for other in others {
-            let other = certificates(&mut Envelope::new(other.clone())).cloned();
-            certificates(e)?.extend(other.unwrap_or_default());
+            let other = certificates(&mut other.clone()).cloned();
+            certificates(&mut e.message)?.extend(other.unwrap_or_default());
         }
         Some(())
     }),
     ("a field of a certificate changed", |e, r, _| {
-        let certificate = r.index(certificates(e)?)?;
-        let fields = certificates(e)?[certificate].at_mut(&[0])?;
+        let certificate = r.index(certificates(&mut e.message)?)?;
+        let fields = certificates(&mut e.message)?[certificate].at_mut(&[0])?;
         let path = r.choose(&leaves(fields))?.clone();
         bit_changed(fields.at_mut(&path)?, r)
     }),
     ("a name in a certificate changed", |e, r, _| {
-        let certificate = r.index(certificates(e)?)?;
-        let fields = certificates(e)?[certificate].at_mut(&[0])?;
+        let certificate = r.index(certificates(&mut e.message)?)?;
+        let fields = certificates(&mut e.message)?[certificate].at_mut(&[0])?;
         // Issuer and subject, behind version, serial number and algorithm.
         let name = fields.at_mut(&[[3, 5][r.below(2)]])?;
         let path = leaves(name).pop()?;
@@ -255,23 +188,23 @@ pub const CHANGES: &[(&str, Change)] = &[
         "a field of a certificate by that of another",
         |e, r, others| {
             let other = certificate_of(r, others)?;
-            let certificate = r.index(certificates(e)?)?;
+            let certificate = r.index(certificates(&mut e.message)?)?;
             let field = r.below(8);
             let field = &[0, field][..];
-            *certificates(e)?[certificate].at_mut(field)? = other.at(field)?.clone();
+            *certificates(&mut e.message)?[certificate].at_mut(field)? = other.at(field)?.clone();
             Some(())
         },
     ),
     ("a signature of a certificate changed", |e, r, _| {
-        let certificate = r.index(certificates(e)?)?;
-        bit_changed(certificates(e)?[certificate].at_mut(&[2])?, r)
+        let certificate = r.index(certificates(&mut e.message)?)?;
+        bit_changed(certificates(&mut e.message)?[certificate].at_mut(&[2])?, r)
     }),
     (
         "a certificate's signature by that of another",
         |e, r, others| {
             let other = certificate_of(r, others)?;
-            let certificate = r.index(certificates(e)?)?;
-            *certificates(e)?[certificate].at_mut(&[2])? = other.at(&[2])?.clone();
+            let certificate = r.index(certificates(&mut e.message)?)?;
+            *certificates(&mut e.message)?[certificate].at_mut(&[2])? = other.at(&[2])?.clone();
             Some(())
         },
     ),
@@ -442,26 +375,14 @@ pub const CHANGES: &[(&str, Change)] = &[
     }),
 ];
 
-fn signers(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
-    let parts = envelope.message.at_mut(&[1, 0])?.elements_mut()?;
-    let last = parts.last_mut().filter(|part| part.tag == SET);
-    last?.elements_mut()
-}
-
-fn certificates(envelope: &mut Envelope) -> Option<&mut Vec<Element>> {
-    let parts = envelope.message.at_mut(&[1, 0])?.elements_mut()?;
-    let mut parts = parts.iter_mut();
-    parts.find(|part| part.tag == context(0))?.elements_mut()
-}
-
 fn certificate_of(random: &mut Random, messages: &[Element]) -> Option<Element> {
-    let mut other = Envelope::new(random.choose(messages)?.clone());
+    let mut other = random.choose(messages)?.clone();
     random.choose(certificates(&mut other)?).cloned()
 }
 
 /// The attributes of one of the SignerInfos.
-fn attributes<'a>(envelope: &'a mut Envelope, random: &mut Random) -> Option<&'a mut Vec<Element>> {
-    let signers = signers(envelope)?;
+fn attributes<'a>(message: &'a mut Element, random: &mut Random) -> Option<&'a mut Vec<Element>> {
+    let signers = signers(message)?;
     let index = random.index(signers)?;
     let mut parts = signers[index].elements_mut()?.iter_mut();
     parts.find(|part| part.tag == context(0))?.elements_mut()
@@ -504,64 +425,4 @@ fn subject_key_id(fields: &Element) -> Option<Vec<u8>> {
 fn signature_changed(signer: &mut Element, random: &mut Random) -> Option<()> {
     let mut parts = signer.elements_mut()?.iter_mut();
     bit_changed(parts.find(|part| part.tag == OCTET_STRING)?, random)
-}
-
-fn oid_changed(oid: &mut Element, random: &mut Random) -> Option<()> {
-    *oid.bytes_mut()? = random.choose(OIDS)?.to_vec();
-    Some(())
-}
-
-fn bit_changed(leaf: &mut Element, random: &mut Random) -> Option<()> {
-    let bytes = leaf.bytes_mut()?;
-    let index = random.index(bytes)?;
-    bytes[index] ^= 1 << random.below(8);
-    Some(())
-}
-
-fn removed(elements: &mut Vec<Element>, random: &mut Random) -> Option<()> {
-    let index = random.index(elements)?;
-    elements.remove(index);
-    Some(())
-}
-
-fn twice(elements: &mut Vec<Element>, random: &mut Random) -> Option<()> {
-    let element = random.choose(elements)?.clone();
-    inserted(elements, random, element)
-}
-
-fn swapped(elements: &mut [Element], random: &mut Random) -> Option<()> {
-    let (a, b) = (random.index(elements)?, random.index(elements)?);
-    elements.swap(a, b);
-    (a != b).then_some(())
-}
-
-fn inserted(elements: &mut Vec<Element>, random: &mut Random, element: Element) -> Option<()> {
-    elements.insert(random.below(elements.len() + 1), element);
-    Some(())
-}
-
-/// The paths of the elements that are bytes.
-fn leaves(element: &Element) -> Vec<Vec<usize>> {
-    let mut paths = element.paths();
-    paths.retain(|path| {
-        let element = element.at(path);
-        element.is_some_and(|element| matches!(element.contents, Contents::Bytes(_)))
-    });
-    paths
-}
-
-fn any<'a>(element: &'a mut Element, random: &mut Random) -> Option<&'a mut Element> {
-    let path = random.choose(&element.paths())?.clone();
-    element.at_mut(&path)
-}
-
-fn any_constructed<'a>(element: &'a mut Element, random: &mut Random) -> Option<&'a mut Element> {
-    let mut paths = element.paths();
-    paths.retain(|path| {
-        element
-            .at(path)
-            .is_some_and(|element| !element.elements().is_empty())
-    });
-    let path = random.choose(&paths)?.clone();
-    element.at_mut(&path)
 }
