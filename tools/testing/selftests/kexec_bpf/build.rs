@@ -36,23 +36,21 @@ fn find_modules(directory: &Path, path: &str, modules: &mut Vec<String>) {
     }
 }
 
+/// Compiles the programs of progs/loaded, of the documentation and of tools/kexec_bpf.
 fn compile_programs(out: &Path) {
-    let programs = [
-        "progs/loaded/script.bpf.c",
-        "progs/loaded/context.bpf.c",
-        "progs/loaded/verifier.bpf.c",
-        "progs/loaded/hooks.bpf.c",
-        "progs/loaded/operations.bpf.c",
+    const LOADED: &str = "progs/loaded";
+    println!("cargo:rerun-if-changed={LOADED}");
+    let loaded = fs::read_dir(LOADED).expect("it is a directory");
+    let loaded = loaded.map(|entry| entry.expect("it can be read").path());
+    let others = [
         "progs/first/first.bpf.c",
-        "progs/loaded/addons.bpf.c",
         "../../../kexec_bpf/uki.bpf.c",
         "../../../kexec_bpf/zboot.bpf.c",
     ];
-    for program in programs {
-        let source = Path::new(program);
+    for source in loaded.chain(others.map(PathBuf::from)) {
         let name = source.file_stem().expect("it has a name");
         SkeletonBuilder::new()
-            .source(source)
+            .source(&source)
             .obj(out.join(name).with_extension("o"))
             .clang_args([
                 "-Wall".into(),
@@ -64,8 +62,8 @@ fn compile_programs(out: &Path) {
                 format!("-idirafter{KERNEL}/include/uapi"),
             ])
             .build()
-            .unwrap_or_else(|error| panic!("{program}: {error:?}"));
-        println!("cargo:rerun-if-changed={program}");
+            .unwrap_or_else(|error| panic!("{}: {error:?}", source.display()));
+        println!("cargo:rerun-if-changed={}", source.display());
     }
     for header in [
         "../../../kexec_bpf/kexec_bpf.bpf.h",
