@@ -4,9 +4,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr;
 use std::slice;
+
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::process::{
+    pidfd_getfd, pidfd_open, pidfd_send_signal, waitpid, Pid, PidfdFlags, PidfdGetfdFlags, Signal,
+    WaitOptions,
+};
 
 use crate::harness::{Context, Result};
 use crate::load::{syscall, Load, Loaded};
@@ -79,7 +85,7 @@ pub struct Plan<'a> {
 
 /// The child.
 pub struct Child {
-    pid: i32,
+    pid: Pid,
     pidfd: OwnedFd,
     log: Shared,
     waited: bool,
@@ -95,8 +101,7 @@ impl Child {
     pub fn with_plan(load: &Load<'_>, plan: &Plan<'_>) -> Result<Self> {
         Self::run(|log| {
             if let Some(procs) = plan.joins {
-                // SAFETY: There is one byte.
-                unsafe { libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) };
+                let _ = rustix::io::write(procs, b"0");
             }
             let args = load.args(log);
             let mut errno = 0;
@@ -120,11 +125,9 @@ impl Child {
                 // SAFETY: There are no requirements.
                 unsafe { libc::_exit(errno) }
             }
-            pid => pid,
+            pid => Pid::from_raw(pid).expect("it is a process"),
         };
-        // SAFETY: The child is not waited for yet, and the descriptor is new.
-        let pidfd =
-            unsafe { OwnedFd::from_raw_fd(libc::syscall(libc::SYS_pidfd_open, pid, 0) as i32) };
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).context("pidfd_open")?;
         Ok(Self {
             pid,
             pidfd,
@@ -135,18 +138,12 @@ impl Child {
 
     /// A descriptor of its own, in this process.
     pub fn descriptor(&self, number: i32) -> Result<OwnedFd> {
-        let pidfd = self.pidfd.as_raw_fd();
-        // SAFETY: There are no requirements.
-        match unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd, number, 0) } {
-            -1 => Err(io::Error::last_os_error()).context("pidfd_getfd"),
-            // SAFETY: It is new.
-            fd => Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
-        }
+        pidfd_getfd(&self.pidfd, number, PidfdGetfdFlags::empty()).context("pidfd_getfd")
     }
 
     /// Its number.
     pub fn pid(&self) -> i32 {
-        self.pid
+        self.pid.as_raw_nonzero().get()
     }
 
     /// The log until now.
@@ -156,19 +153,18 @@ impl Child {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: i32) {
-        // SAFETY: The child is ours, and not waited for yet.
-        unsafe { libc::kill(self.pid, signal) };
+        let signal = Signal::from_named_raw(signal).expect("it has a name");
+        let _ = pidfd_send_signal(&self.pidfd, signal);
     }
 
     /// Whether it ends within `ms` milliseconds.
     pub fn ends_within(&self, ms: i32) -> bool {
-        let mut poll = libc::pollfd {
-            fd: self.pidfd.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
+        let mut ends = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let timeout = Timespec {
+            tv_sec: i64::from(ms / 1000),
+            tv_nsec: i64::from(ms % 1000) * 1_000_000,
         };
-        // SAFETY: There is one structure.
-        unsafe { libc::poll(&mut poll, 1, ms) == 1 }
+        poll(&mut ends, Some(&timeout)) == Ok(1)
     }
 
     /// Kills it without waiting for its end.
@@ -180,15 +176,16 @@ impl Child {
     /// Waits for its end.
     pub fn wait(mut self) -> Result<(End, Loaded)> {
         if !self.ends_within(HANG_MS) {
-            return Err(format!("process {} does not end, log:\n{}", self.pid, self.log()).into());
+            return Err(
+                format!("process {} does not end, log:\n{}", self.pid(), self.log()).into(),
+            );
         }
-        let mut status = 0;
-        // SAFETY: `status` is there for the call to write to; the child is ours.
-        unsafe { libc::waitpid(self.pid, &mut status, 0) };
+        let status = waitpid(Some(self.pid), WaitOptions::empty())?;
+        let (_, status) = status.ok_or("it does not end")?;
         self.waited = true;
-        let end = match libc::WIFSIGNALED(status) {
-            true => End::Killed(libc::WTERMSIG(status)),
-            false => End::Returned(libc::WEXITSTATUS(status)),
+        let end = match status.terminating_signal() {
+            Some(signal) => End::Killed(signal),
+            None => End::Returned(status.exit_status().unwrap_or(-1)),
         };
         let errno = match end {
             End::Returned(errno) => errno,
@@ -204,8 +201,7 @@ impl Drop for Child {
         if !self.waited {
             self.signal(libc::SIGKILL);
             self.ends_within(HANG_MS);
-            // SAFETY: No status is asked for; the child is ours.
-            unsafe { libc::waitpid(self.pid, ptr::null_mut(), libc::WNOHANG) };
+            let _ = waitpid(Some(self.pid), WaitOptions::NOHANG);
         }
     }
 }

@@ -11,6 +11,8 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::mount::UnmountFlags;
+
 use crate::harness::{Context, Result};
 use crate::mount::{mount, unmount};
 
@@ -152,9 +154,9 @@ impl Fuse {
 impl Drop for Fuse {
     fn drop(&mut self) {
         // Who still waits for an answer gets an error.
-        unmount(&self.mountpoint, libc::MNT_FORCE);
+        unmount(&self.mountpoint, UnmountFlags::FORCE);
         self.file = None;
-        unmount(&self.mountpoint, libc::MNT_DETACH);
+        unmount(&self.mountpoint, UnmountFlags::DETACH);
         if let Some(server) = self.server.take() {
             let _ = server.join();
         }

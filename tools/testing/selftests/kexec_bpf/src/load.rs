@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::OnceLock;
 use std::thread;
 
+use rustix::thread::{capabilities, set_capabilities, CapabilitySet};
+
 use crate::harness::{equal, skip, Context, Result};
 use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD, SYS_KEXEC_FILE_LOAD};
 
@@ -294,22 +296,13 @@ pub const CAP_BPF: u64 = 1 << 39;
 
 /// Runs `body` in a thread that has at most these capabilities.
 pub fn with_capabilities<T: Send>(keep: u64, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    const VERSION_3: u32 = 0x2008_0522;
-
+    let keep = CapabilitySet::from_bits_retain(keep);
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let mut header = [VERSION_3, 0];
-            // Effective, permitted and inheritable: the lower 32, then the others.
-            let mut sets = [0u32; 6];
-            // SAFETY: Header and sets are as the version wants them.
-            unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
-            sets[0] &= keep as u32;
-            sets[3] &= (keep >> 32) as u32;
-            // SAFETY: As above. It is about this thread alone.
-            match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) } {
-                0 => body(),
-                _ => Err(io::Error::last_os_error().into()),
-            }
+            let mut sets = capabilities(None)?;
+            sets.effective &= keep;
+            set_capabilities(None, sets)?;
+            body()
         });
         thread.join().expect("it does not panic")
     })

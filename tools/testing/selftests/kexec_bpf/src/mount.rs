@@ -3,8 +3,9 @@
 //! File systems that tests mount.
 
 use std::ffi::CString;
-use std::io;
 use std::path::Path;
+
+use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::harness::{Context, Result};
 use crate::load::lockdown;
@@ -14,34 +15,15 @@ pub const DEBUGFS: &str = "/sys/kernel/debug";
 /// Where tracefs is.
 pub const TRACEFS: &str = "/sys/kernel/tracing";
 
-/// A path, or other text, as system calls take it.
-pub fn c_string(text: impl AsRef<Path>) -> CString {
-    CString::new(text.as_ref().as_os_str().as_encoded_bytes()).expect("it has no NUL")
-}
-
 /// Mounts a file system of this kind.
 pub fn mount(kind: &str, target: &Path, options: &str) -> Result {
-    let (name, target, options) = (c_string(kind), c_string(target), c_string(options));
-    // SAFETY: All are strings that end with a NUL.
-    let mounted = unsafe {
-        libc::mount(
-            name.as_ptr(),
-            target.as_ptr(),
-            name.as_ptr(),
-            0,
-            options.as_ptr().cast(),
-        )
-    };
-    match mounted {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()).context(kind),
-    }
+    let options = CString::new(options)?;
+    rustix::mount::mount(kind, target, kind, MountFlags::empty(), &*options).context(kind)
 }
 
-/// Unmounts a file system.
-pub fn unmount(target: &Path, flags: i32) {
-    // SAFETY: It is a string that ends with a NUL.
-    unsafe { libc::umount2(c_string(target).as_ptr(), flags) };
+/// Unmounts a file system: the next users of its files get an error, or nobody finds it any more.
+pub fn unmount(target: &Path, flags: UnmountFlags) {
+    let _ = rustix::mount::unmount(target, flags);
 }
 
 /// Whether debugfs can be used, which lockdown closes. Mounts it where it is not mounted.

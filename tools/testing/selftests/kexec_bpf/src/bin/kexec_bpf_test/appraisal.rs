@@ -4,9 +4,10 @@
 //! verified for that. Once loaded, the policy holds for all that comes after.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::fchown;
+
+use rustix::fs::{fcntl_setfl, fsetxattr, OFlags, XattrFlags};
+use rustix::io::Errno;
 
 use support::embedded::returned_flags;
 use support::harness::{equal, skip, Context, Result};
@@ -34,23 +35,10 @@ measure func=KEXEC_KERNEL_CHECK permit_directio
 /// An image with this signature of IMA's.
 fn appraisable(image: &[u8], signature: &[u8]) -> Result<File> {
     let file = file(image)?;
-    // SAFETY: The name is a string, and the length is that of the signature.
-    match unsafe {
-        libc::fsetxattr(
-            file.as_raw_fd(),
-            c"security.ima".as_ptr(),
-            signature.as_ptr().cast(),
-            signature.len(),
-            0,
-        )
-    } {
-        0 => Ok(file),
-        _ => match io::Error::last_os_error() {
-            error if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-                skip("temporary files cannot have security.ima")
-            }
-            error => Err(error).context("security.ima"),
-        },
+    match fsetxattr(&file, "security.ima", signature, XattrFlags::empty()) {
+        Ok(()) => Ok(file),
+        Err(Errno::OPNOTSUPP) => skip("temporary files cannot have security.ima"),
+        Err(error) => Err(error).context("security.ima"),
     }
 }
 
@@ -169,9 +157,6 @@ fn kernels() -> Result {
 
     // Direct I/O.
     let labelled = appraisable(&kernel, &digest)?;
-    // SAFETY: There are no requirements.
-    match unsafe { libc::fcntl(labelled.as_raw_fd(), libc::F_SETFL, libc::O_DIRECT) } {
-        0 => is("by direct I/O", &labelled, locked_down),
-        _ => Err(io::Error::last_os_error()).context("O_DIRECT"),
-    }
+    fcntl_setfl(&labelled, OFlags::DIRECT).context("O_DIRECT")?;
+    is("by direct I/O", &labelled, locked_down)
 }

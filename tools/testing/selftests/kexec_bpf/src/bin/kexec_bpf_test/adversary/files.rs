@@ -10,11 +10,19 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use rustix::event::{epoll, eventfd, EventfdFlags};
+use rustix::fs::{fcntl_add_seals, memfd_create, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::mount::{fsopen, FsOpenFlags, UnmountFlags};
+use rustix::net::{self, socketpair, AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::{pipe_with, PipeFlags};
+use rustix::process::{getpid, pidfd_open, PidfdFlags};
+use rustix::time::{timerfd_create, TimerfdClockId, TimerfdFlags};
+
 use support::child::{Child, End};
 use support::embedded::{ask, READ_FD, RETURN};
 use support::harness::{equal, Context, Failure, Result};
 use support::load::{file, image, Load, Loaded};
-use support::mount::{c_string, mount, unmount};
+use support::mount::{mount, unmount};
 use support::script::Script;
 
 use super::all;
@@ -90,10 +98,9 @@ fn temporary(name: &str) -> PathBuf {
 
 /// Opens with these flags, for reading if they do not say otherwise.
 fn open(path: impl AsRef<Path>, flags: i32) -> Result<OwnedFd> {
-    let path = c_string(path);
-    // SAFETY: It is a string.
-    owned(unsafe { libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, 0o600) }.into())
-        .context(path.to_string_lossy())
+    let path = path.as_ref();
+    let flags = OFlags::from_bits_retain(flags as u32) | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).context(path.display())
 }
 
 /// Opens anew, for reading alone, what a descriptor is of.
@@ -101,10 +108,8 @@ fn for_reading(fd: &impl AsRawFd) -> Result<OwnedFd> {
     open(format!("/proc/self/fd/{}", fd.as_raw_fd()), libc::O_RDONLY)
 }
 
-fn memory(flags: u32) -> Result<File> {
-    // SAFETY: The name is a string.
-    let fd = unsafe { libc::memfd_create(c"image".as_ptr(), flags) };
-    Ok(owned(fd.into())?.into())
+fn memory(flags: MemfdFlags) -> Result<File> {
+    Ok(memfd_create("image", flags)?.into())
 }
 
 /// A file of huge pages with these bytes in its beginning.
@@ -113,7 +118,7 @@ fn huge(bytes: &[u8]) -> Result<OwnedFd> {
     const LEN: usize = 2 << 20;
     let pages = fs::read_to_string(PAGES)?;
     fs::write(PAGES, "1")?;
-    let file = memory(libc::MFD_HUGETLB | libc::MFD_HUGE_2MB)?;
+    let file = memory(MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB)?;
     file.set_len(LEN as u64)?;
     // SAFETY: Nothing else is at an address that the kernel chooses; the copy is shorter.
     unsafe {
@@ -143,7 +148,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        unmount(&self.0, libc::MNT_DETACH);
+        unmount(&self.0, UnmountFlags::DETACH);
         let _ = fs::remove_dir(&self.0);
     }
 }
@@ -188,24 +193,22 @@ fn files(good: &[u8], overlay: &Overlay) -> Result<Vec<Row>> {
     let (path, written) = (temporary("plain"), temporary("written"));
     fs::write(&path, good)?;
     fs::write(&written, good)?;
-    let shared = memory(libc::MFD_ALLOW_SEALING)?;
+    let shared = memory(MemfdFlags::ALLOW_SEALING)?;
     shared.write_all_at(good, 0)?;
     let sealed = shared.try_clone()?;
-    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
-    // SAFETY: There are no requirements.
-    unsafe { libc::fcntl(sealed.as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE | SealFlags::SEAL;
+    fcntl_add_seals(&sealed, seals)?;
     let unnamed = open(std::env::temp_dir(), libc::O_TMPFILE | libc::O_RDWR)?;
     File::from(unnamed.try_clone()?).write_all(good)?;
     let sparse = |len| -> Result<OwnedFd> {
-        let file = memory(0)?;
+        let file = memory(MemfdFlags::empty())?;
         file.set_len(len)?;
         for_reading(&file)
     };
     // SAFETY: There are no requirements.
     let secret = File::from(owned(unsafe { libc::syscall(libc::SYS_memfd_secret, 0) })?);
     secret.set_len(4096)?;
-    // SAFETY: There are no requirements.
-    let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0) })?;
+    let process = pidfd_open(getpid(), PidfdFlags::empty())?;
     let rows = vec![
         ("file", Image, open(&path, libc::O_RDONLY)?),
         ("O_DIRECT", Image, open(&path, libc::O_DIRECT)?),
@@ -259,14 +262,9 @@ fn files(good: &[u8], overlay: &Overlay) -> Result<Vec<Row>> {
 
 /// Descriptors of what is no file.
 fn no_files() -> Result<Vec<Row>> {
-    let (mut pipe, mut pair) = ([0; 2], [0; 2]);
-    // SAFETY: There is room for two each.
-    unsafe {
-        libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC);
-        libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM, 0, pair.as_mut_ptr());
-    }
-    let [read, write] = pipe.map(|fd| owned(fd.into()));
-    let [socket, _other] = pair.map(|fd| owned(fd.into()));
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    let flags = SocketFlags::empty();
+    let (socket, _other) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     let data = ask(RETURN, 0, 0)?;
     let script = Script::load()?;
     // The size of `struct io_uring_params`, all zero.
@@ -275,12 +273,6 @@ fn no_files() -> Result<Vec<Row>> {
     // SAFETY: The structures are as long as they have to be.
     let calls = unsafe {
         [
-            ("epoll", libc::epoll_create1(0).into()),
-            ("event", libc::eventfd(1, 0).into()),
-            (
-                "timer",
-                libc::timerfd_create(libc::CLOCK_MONOTONIC, 0).into(),
-            ),
             (
                 "signals",
                 libc::syscall(libc::SYS_signalfd4, -1, &mut signals, 8, 0),
@@ -290,22 +282,31 @@ fn no_files() -> Result<Vec<Row>> {
                 "io_uring",
                 libc::syscall(libc::SYS_io_uring_setup, 1, ring.as_mut_ptr()),
             ),
-            (
-                "file system to be configured",
-                libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), 0),
-            ),
-            (
-                "netlink",
-                libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0).into(),
-            ),
         ]
     };
     let mut rows = vec![
         ("directory", NoFile, open("/", libc::O_DIRECTORY)?),
         ("/proc", NoFile, open("/proc/self", libc::O_DIRECTORY)?),
-        ("pipe, to be read", NoFile, read?),
-        ("pipe, to be written", NoFile, write?),
-        ("socket", NoFile, socket?),
+        ("pipe, to be read", NoFile, read),
+        ("pipe, to be written", NoFile, write),
+        ("socket", NoFile, socket),
+        (
+            "netlink",
+            NoFile,
+            net::socket(AddressFamily::NETLINK, SocketType::RAW, None)?,
+        ),
+        ("epoll", NoFile, epoll::create(epoll::CreateFlags::empty())?),
+        ("event", NoFile, eventfd(1, EventfdFlags::empty())?),
+        (
+            "timer",
+            NoFile,
+            timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::empty())?,
+        ),
+        (
+            "file system to be configured",
+            NoFile,
+            fsopen("tmpfs", FsOpenFlags::empty())?,
+        ),
         ("BPF map", NoFile, data.as_fd().try_clone_to_owned()?),
         (
             "BPF program",

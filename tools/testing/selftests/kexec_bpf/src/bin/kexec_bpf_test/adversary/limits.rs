@@ -4,7 +4,8 @@
 //! image: the verdict is what it would have been, or there is no load for want of what was limited.
 
 use std::fs;
-use std::io;
+
+use rustix::process::{prlimit, Pid, Resource, Rlimit};
 
 use support::cgroup::Cgroup;
 use support::child::{Child, End, Plan};
@@ -53,29 +54,26 @@ fn next_is_fine() -> Result {
 fn of_the_process() -> Result {
     let good = image("tiny")?;
     for resource in [
-        libc::RLIMIT_AS,
-        libc::RLIMIT_DATA,
-        libc::RLIMIT_STACK,
-        libc::RLIMIT_RSS,
-        libc::RLIMIT_NOFILE,
-        libc::RLIMIT_FSIZE,
-        libc::RLIMIT_MEMLOCK,
-        libc::RLIMIT_NPROC,
-        libc::RLIMIT_SIGPENDING,
-        libc::RLIMIT_CORE,
+        Resource::As,
+        Resource::Data,
+        Resource::Stack,
+        Resource::Rss,
+        Resource::Nofile,
+        Resource::Fsize,
+        Resource::Memlock,
+        Resource::Nproc,
+        Resource::Sigpending,
+        Resource::Core,
     ] {
         let (end, loaded) = while_it_waits(&good, &Plan::default(), |child| {
-            let none = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
+            let none = Rlimit {
+                current: Some(0),
+                maximum: Some(0),
             };
-            // SAFETY: The old limit is not asked for.
-            match unsafe { libc::prlimit(child.pid(), resource, &none, std::ptr::null_mut()) } {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error().into()),
-            }
+            prlimit(Pid::from_raw(child.pid()), resource, none)?;
+            Ok(())
         })?;
-        let what = format!("limit {resource}: {}", loaded.log.join("\n"));
+        let what = format!("limit {resource:?}: {}", loaded.log.join("\n"));
         equal(what, end, End::Returned(0))?;
     }
     Ok(())

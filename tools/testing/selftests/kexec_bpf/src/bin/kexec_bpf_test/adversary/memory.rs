@@ -9,6 +9,8 @@ use std::ptr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+
 use support::child::Child;
 use support::harness::{Context, Result};
 
@@ -68,14 +70,13 @@ pub fn touched(child: &Child) -> Result<OwnedFd> {
             Err(_) => sleep(Duration::from_millis(5)),
         }
     };
-    let mut poll = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
+    let mut touched = [PollFd::new(&fd, PollFlags::IN)];
+    let timeout = Timespec {
+        tv_sec: HANG.as_secs() as i64,
+        tv_nsec: 0,
     };
-    // SAFETY: There is one structure.
-    match unsafe { libc::poll(&mut poll, 1, HANG.as_millis() as i32) } {
-        1 => Ok(fd),
+    match poll(&mut touched, Some(&timeout)) {
+        Ok(1) => Ok(fd),
         _ => Err("nobody touches the memory").context(child.log()),
     }
 }

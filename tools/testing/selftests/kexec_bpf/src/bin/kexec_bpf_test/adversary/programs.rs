@@ -10,6 +10,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use libbpf_rs::libbpf_sys::{self, bpf_insn, bpf_map_create_opts, bpf_prog_load_opts};
+use rustix::thread::gettid;
 
 use support::harness::{Context, Result};
 
@@ -110,8 +111,7 @@ impl Target {
 
     /// Calls `body`, in which programs act on this thread. It should do no more than it has to.
     pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
-        // SAFETY: There are no requirements.
-        let thread = unsafe { libc::gettid() };
+        let thread = gettid().as_raw_nonzero().get();
         self.word(TIMES).store(0, Ordering::SeqCst);
         self.word(THREAD).store(thread as u32, Ordering::SeqCst);
         let result = body();

@@ -3,9 +3,10 @@
 //! `bpf_kexec_read_fd()`
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::fd::AsRawFd;
 use std::thread;
+
+use rustix::pipe::pipe;
 
 use support::fuse::{Fuse, Mode};
 use support::harness::{equal, Result};
@@ -78,13 +79,9 @@ fn not_open() -> Result {
 fn other_kinds_of_files() -> Result {
     let directory = File::open("/")?;
     let device = File::open("/dev/null")?;
-    let mut pipe = [0; 2];
-    // SAFETY: There is room for two descriptors.
-    if unsafe { libc::pipe(pipe.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error().into());
-    }
-    let steps = [fd(&directory), fd(&device), pipe[0].into(), pipe[1].into()]
-        .map(|fd| (read_fd(fd, 0), EBADF));
+    let (read, write) = pipe()?;
+    let pipe = [read, write].map(|end| end.as_raw_fd().into());
+    let steps = [fd(&directory), fd(&device), pipe[0], pipe[1]].map(|fd| (read_fd(fd, 0), EBADF));
     Script::load()?.check(&Input::default(), &steps)?;
     Ok(())
 }

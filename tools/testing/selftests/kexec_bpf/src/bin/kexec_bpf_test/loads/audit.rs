@@ -2,10 +2,11 @@
 
 //! The audit record that each load leaves.
 
-use std::io;
-use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::process;
+
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{bind, recv, socket_with, AddressFamily, RecvFlags, SocketFlags, SocketType};
 
 use support::harness::{Context, Result};
 use support::load::{file, image, unload, Load, Loaded};
@@ -29,23 +30,11 @@ struct Listener(OwnedFd);
 
 impl Listener {
     fn new() -> Result<Self> {
-        // SAFETY: There are no requirements.
-        let fd = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error().into());
-        }
-        // SAFETY: The descriptor is new.
-        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        // SAFETY: Zeroes are a valid address.
-        let mut address: libc::sockaddr_nl = unsafe { zeroed() };
-        address.nl_family = libc::AF_NETLINK as u16;
-        address.nl_groups = READLOG;
-        let len = size_of::<libc::sockaddr_nl>() as u32;
-        // SAFETY: The address is of this length.
-        match unsafe { libc::bind(fd, (&raw const address).cast(), len) } {
-            0 => Ok(Self(socket)),
-            _ => Err(io::Error::last_os_error().into()),
-        }
+        let flags = SocketFlags::empty();
+        let audit = Some(netlink::AUDIT);
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, audit)?;
+        bind(&socket, &SocketAddrNetlink::new(0, READLOG))?;
+        Ok(Self(socket))
     }
 
     /// The text of this load's record. Waits for it: a test that hangs has failed. Those of loads
@@ -53,12 +42,7 @@ impl Listener {
     fn record(&self, run: &Loaded) -> Result<String> {
         let mut message = [0u8; 8192];
         loop {
-            // SAFETY: The buffer is of this length.
-            let len = unsafe {
-                let to = message.as_mut_ptr().cast();
-                libc::recv(self.0.as_raw_fd(), to, message.len(), 0)
-            };
-            let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
+            let (len, _) = recv(&self.0, &mut message, RecvFlags::empty())?;
             if len > HEADER && message[4..6] == AUDIT_KEXEC_BPF.to_ne_bytes() {
                 let record = String::from_utf8_lossy(&message[HEADER..len]).into_owned();
                 let digest = field(&record, "digest").unwrap_or_default();

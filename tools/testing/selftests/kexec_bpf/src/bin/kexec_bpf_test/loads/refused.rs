@@ -8,6 +8,8 @@ use std::ptr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{kill_process, waitpid, Pid, Signal, WaitOptions};
+
 use support::harness::{equal, Context, Result};
 use support::load::{
     bpf_ids, enforced, file, image, loaded, syscall, with_capabilities, write_only, Load, Loaded,
@@ -352,7 +354,7 @@ fn killed() -> Result {
             // SAFETY: It has no requirements.
             unsafe { libc::_exit(0) }
         }
-        child => child,
+        child => Pid::from_raw(child).ok_or("fork")?,
     };
     sleep(Duration::from_secs(3));
     let during = bpf_ids();
@@ -360,19 +362,14 @@ fn killed() -> Result {
         Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
     };
     // Reading the directory takes one.
-    let descriptors = (fds(&child.to_string())?, fds("self")? - 1);
-    let mut status = 0;
-    // SAFETY: `status` is there for the call to write to; the child is ours.
-    let ended = unsafe { libc::waitpid(child, &mut status, libc::WNOHANG) };
-    equal("the child ended by itself", ended, 0)?;
+    let descriptors = (fds(&child.as_raw_nonzero().to_string())?, fds("self")? - 1);
+    let ended = waitpid(Some(child), WaitOptions::NOHANG)?;
+    equal("the child ended by itself", ended.is_some(), false)?;
 
     let start = Instant::now();
-    // SAFETY: The child is ours, and not waited for yet.
-    unsafe {
-        libc::kill(child, libc::SIGKILL);
-        libc::waitpid(child, &mut status, 0);
-    }
-    equal("signal", libc::WTERMSIG(status), libc::SIGKILL)?;
+    kill_process(child, Signal::KILL)?;
+    let (_, status) = waitpid(Some(child), WaitOptions::empty())?.ok_or("it does not end")?;
+    equal("signal", status.terminating_signal(), Some(libc::SIGKILL))?;
     equal(
         "it took long to end",
         start.elapsed() > Duration::from_secs(5),

@@ -3,13 +3,16 @@
 //! What a descriptor stands for: something of any kind, and something else while a load runs.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use libbpf_rs::{MapCore, MapFlags};
+use rustix::event::{epoll, eventfd, EventfdFlags};
+use rustix::fs::{memfd_create, MemfdFlags};
+use rustix::net::{socket, AddressFamily, SocketType};
+use rustix::pipe::pipe;
 
 use support::embedded::{ask, CHANGED, RETURN};
 use support::fuse::{Fuse, Mode};
@@ -26,27 +29,12 @@ tests! {
     private_data_written_to_while_the_program_runs,
 }
 
-/// A descriptor that a system call returned.
-fn owned(fd: i32) -> Result<OwnedFd> {
-    match fd {
-        -1 => Err(io::Error::last_os_error().into()),
-        // SAFETY: It is new.
-        fd => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-    }
-}
-
 fn other_kinds() -> Result {
     let good = image("plain")?;
-    let mut pipe = [0; 2];
-    // SAFETY: There is room for two.
-    unsafe { libc::pipe(pipe.as_mut_ptr()) };
-    let [pipe, _write] = pipe.map(owned);
-    // SAFETY: There are no requirements.
-    let socket = owned(unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) })?;
-    // SAFETY: There are no requirements.
-    let epoll = owned(unsafe { libc::epoll_create1(0) })?;
-    // SAFETY: There are no requirements.
-    let event = owned(unsafe { libc::eventfd(1, 0) })?;
+    let (pipe, _write) = pipe()?;
+    let socket = socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
+    let epoll = epoll::create(epoll::CreateFlags::empty())?;
+    let event = eventfd(1, EventfdFlags::empty())?;
     let map = ask(RETURN, 0, 0)?;
     let path = std::env::temp_dir().join("kexec_bpf_test.path");
     fs::write(&path, &good)?;
@@ -64,7 +52,7 @@ fn other_kinds() -> Result {
             libc::EBADF,
             not_a_file,
         ),
-        ("pipe", pipe?, libc::EBADF, not_a_file),
+        ("pipe", pipe, libc::EBADF, not_a_file),
         ("socket", socket, libc::EBADF, not_a_file),
         ("epoll", epoll, libc::EBADF, not_a_file),
         ("event", event, libc::EBADF, not_a_file),
@@ -112,8 +100,7 @@ fn other_kinds() -> Result {
 /// A file without a name. Whoever has it can write to it at any time: that it is open for writing
 /// does not count.
 fn memory(bytes: &[u8]) -> Result<File> {
-    // SAFETY: The name ends with a NUL.
-    let file = File::from(owned(unsafe { libc::memfd_create(c"image".as_ptr(), 0) })?);
+    let file = File::from(memfd_create("image", MemfdFlags::empty())?);
     file.write_all_at(bytes, 0)?;
     Ok(file)
 }
