@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kexec_file_load FILE: what kexec_file_load(2) says to FILE as a kernel. Exit status 1 if it
- * refuses.
+ * kexec_file_load FILE: loads FILE as a kernel with kexec_file_load(2), and prints the result.
+ * The exit status is 1 if the kernel refuses it.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The programs of tools/kexec_bpf as plain C, with kfuncs that do what the kernel's do on
- * buffers of this process: their decisions, without a kernel that knows kexec_bpf.
- * With PROGRAMS_TEST_UKI=FILE in the environment that image is taken apart as well.
+ * The programs of tools/kexec_bpf as plain C, with kfuncs that work on buffers of this process.
+ * This shows that they work where there is neither cargo nor a kernel that has kexec_bpf. Tests
+ * of new decisions belong in src/bin/kexec_bpf_test/programs/, which uses the kernel's kfuncs.
+ * If PROGRAMS_TEST_UKI=FILE is in the environment, the program for UKIs also runs on that image.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -12,7 +13,7 @@
 
 #include "../kselftest_harness.h"
 
-/* Instead of libbpf's bpf_helpers.h, which speaks to the kernel. */
+/* These replace libbpf's bpf_helpers.h, whose functions are calls into the kernel. */
 #define __BPF_HELPERS__
 #define SEC(name)
 #define __ksym
@@ -37,7 +38,7 @@ static long bpf_loop(__u32 loops, int (*body)(__u32, void *), void *ctx, __u64 f
 #define MACHINE		0x8664
 #define HANDLE		77
 
-/* The load: what the kernel would keep. Ranges as they were bound, not what is in them. */
+/* What the kernel would keep of a load: the ranges that were bound, not their contents. */
 static struct {
 	__u8 *image;
 	__u64 image_len;
@@ -114,7 +115,7 @@ static int run(int (*program)(struct bpf_kexec_ctx *), __u32 flags)
 	return program(&ctx);
 }
 
-/* A PE file; the contents of sections lie one after the other from CONTENTS_AT on. */
+/* A PE file. The contents of its sections follow each other from CONTENTS_AT on. */
 #define PE_AT		0x80
 #define TABLE_AT	(PE_AT + sizeof(struct pe_header) + 112)
 #define CONTENTS_AT	8192
@@ -400,7 +401,7 @@ TEST(uki_of_the_environment)
 
 static struct zboot_header *const zboot_image = (struct zboot_header *)file;
 
-/* A zboot image with 100 bytes of payload at 4096. One kernel's size ends it, one follows it. */
+/* A zboot image: 100 bytes of payload at 4096 that end in a kernel size, and another size. */
 static void zboot_begin(const char *compression)
 {
 	__u32 size_inside = 0x1111, size_behind = 0x2222;

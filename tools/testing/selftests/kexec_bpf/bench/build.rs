@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bindings of the libraries, made by the command `bindgen` of their headers.
+//! Makes bindings of the libraries from their headers, with the command `bindgen`.
 
 use std::env;
 use std::path::Path;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Streams that take long to decode for what they make.
+//! Compressed streams that take long to decode and yield little.
 
 /// Two deflate blocks with Huffman tables of their own, of 286 and 30 codes, that hold nothing but
 /// their end. Their 236 bits each come to whole bytes.

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use crate::harness::{skip, Context, Result};
 
 const ROOT: &str = "/sys/fs/cgroup";
-/// What is freed after grace periods is freed by then.
+/// The kernel frees some memory after a grace period. It has done so by then.
 const HANG: Duration = Duration::from_secs(60);
 
-/// What the account of slabs may still have, in bytes: each CPU keeps back up to a page of what it
-/// has to add or take, and some objects are freed only when others of their slab are.
+/// The bytes of slab memory that may stay charged: each CPU batches up to a page of charges, and
+/// some objects are freed only together with the others of their slab.
 const SLABS: u64 = 1 << 15;
 
 /// A cgroup.
@@ -52,7 +52,7 @@ impl Cgroup {
         Ok(fs::write(self.path.join("memory.max"), bytes.to_string())?)
     }
 
-    /// A number out of a file with lines of a name and a number.
+    /// The number beside a name, in a file whose lines have a name and a number each.
     fn number(&self, file: &str, name: &str) -> Result<u64> {
         let text = fs::read_to_string(self.path.join(file))?;
         let line = text
@@ -63,7 +63,7 @@ impl Cgroup {
             .parse()?)
     }
 
-    /// How often a process of it was killed for want of memory.
+    /// How many of its processes were killed because it ran out of memory.
     pub fn killed(&self) -> Result<u64> {
         self.number("memory.events", "oom_kill")
     }
@@ -82,7 +82,8 @@ impl Cgroup {
         .collect()
     }
 
-    /// Fails unless all that the kernel held is given back. Some of it is after a grace period.
+    /// Fails unless the kernel gives back all memory that it held. It frees some of it after a
+    /// grace period.
     pub fn all_given_back(&self) -> Result {
         let start = Instant::now();
         loop {
@@ -103,8 +104,8 @@ impl Cgroup {
     }
 }
 
-/// Takes back what allocators keep of what was freed: CPUs some objects of each cache, and KASAN
-/// much, to notice who uses it still.
+/// Makes the allocators give up freed memory that they keep: each CPU keeps some objects of each
+/// cache, and KASAN keeps many, to notice their use after they were freed.
 pub fn take_back() {
     let caches = fs::read_dir("/sys/kernel/slab").into_iter().flatten();
     for cache in caches.flatten() {
@@ -118,7 +119,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// Bytes that the kernel holds, whoever pays for them. Free pages are no measure: CPUs keep some.
+/// The bytes that the kernel holds, whoever they are charged to. The number of free pages would be
+/// inexact, because CPUs keep some.
 pub fn held() -> Result<u64> {
     take_back();
     let text = fs::read_to_string("/proc/meminfo")?;

@@ -18,7 +18,7 @@ use crate::harness::{Context, Result};
 use crate::load::{syscall, Load, Loaded};
 use crate::uapi::ARGS_SIZE_VER0;
 
-/// No process that was killed lives that long, even on a machine that does much else.
+/// A killed process has ended by then, even on a busy machine.
 const HANG_MS: i32 = 600_000;
 const LOG_SIZE: usize = 1 << 16;
 
@@ -44,7 +44,7 @@ impl Shared {
                 ptr::null_mut(),
                 LOG_SIZE,
                 libc::PROT_READ | libc::PROT_WRITE,
-                // Present, so that no one has to pay for it later.
+                // Present, so that it is not charged to a cgroup later.
                 libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_POPULATE,
                 -1,
                 0,
@@ -58,7 +58,7 @@ impl Shared {
         }
     }
 
-    /// The text until now.
+    /// The text so far.
     fn text(&self) -> String {
         // SAFETY: The mapping is of this length. Another process may write: any bytes are fine.
         let bytes = unsafe { slice::from_raw_parts(self.start, LOG_SIZE) };
@@ -74,10 +74,10 @@ impl Drop for Shared {
     }
 }
 
-/// What a child does besides to load.
+/// What a child does.
 #[derive(Clone, Copy, Default)]
 pub struct Plan<'a> {
-    /// How often it loads; 0 is once.
+    /// How often it loads; 0 stands for once.
     pub times: u32,
     /// `cgroup.procs` of the cgroup that it joins first.
     pub joins: Option<&'a File>,
@@ -97,7 +97,7 @@ impl Child {
         Self::with_plan(load, &Plan::default())
     }
 
-    /// Starts a process that loads by a plan.
+    /// Starts a process that follows a plan.
     pub fn with_plan(load: &Load<'_>, plan: &Plan<'_>) -> Result<Self> {
         Self::run(|log| {
             if let Some(procs) = plan.joins {
@@ -113,11 +113,12 @@ impl Child {
     }
 
     /// Starts a process that runs `body`, which gets the address and size of a buffer for the log
-    /// and returns the errno of the process's end.
+    /// and returns the exit status of the process.
     pub fn run(body: impl FnOnce((u64, u64)) -> i32) -> Result<Self> {
         let log = Shared::new()?;
-        // SAFETY: The child ends without a return from here. Other threads are not in it: what it
-        // does may take no lock of theirs but those of the allocator, which fork() puts in order.
+        // SAFETY: The child ends without a return from here. It has no other threads, so it must
+        // not take a lock that one of them may hold. fork() itself takes care of the allocator's
+        // locks.
         let pid = match unsafe { libc::fork() } {
             -1 => return Err(io::Error::last_os_error()).context("fork"),
             0 => {
@@ -136,7 +137,7 @@ impl Child {
         })
     }
 
-    /// A descriptor of its own, in this process.
+    /// Copies one of its descriptors into this process.
     pub fn descriptor(&self, number: i32) -> Result<OwnedFd> {
         pidfd_getfd(&self.pidfd, number, PidfdGetfdFlags::empty()).context("pidfd_getfd")
     }
@@ -146,7 +147,7 @@ impl Child {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// The log until now.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.log.text()
     }

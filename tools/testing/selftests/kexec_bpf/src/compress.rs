@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compressors, of all formats that the kernel decompresses.
+//! Compressors for the formats that the kernel decompresses.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ pub fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd_with(bytes, &[])
 }
 
-/// What the output of a block can be.
+/// The most bytes that a block decompresses to.
 pub const LZ4_BLOCK: usize = 8 << 20;
 pub const LZO_BLOCK: usize = 256 << 10;
 
@@ -44,12 +44,12 @@ pub fn xz_with(bytes: &[u8], filters: &mut Filters, check: Check) -> Vec<u8> {
     out
 }
 
-/// As Linux's build makes them, but for the filter.
+/// As the build of Linux makes it, but without a filter for machine code.
 pub fn xz(bytes: &[u8]) -> Vec<u8> {
     xz_with(bytes, &mut Filters::new(), Check::Crc32)
 }
 
-/// In blocks as `lz4 -l` makes them.
+/// As `lz4 -l` makes it.
 pub fn lz4(bytes: &[u8]) -> Vec<u8> {
     let mut out = b"\x02\x21\x4c\x18".to_vec();
     for piece in bytes.chunks(LZ4_BLOCK) {
@@ -63,7 +63,7 @@ pub fn lz4_block(bytes: &[u8]) -> Vec<u8> {
     [&(block.len() as u32).to_le_bytes(), &block[..]].concat()
 }
 
-/// As lzop makes them, from one pipe to another.
+/// As lzop makes it when it reads from a pipe and writes to one.
 pub fn lzo(bytes: &[u8]) -> Vec<u8> {
     let fields = b"\x10\x40\x20\xa0\x09\x40\x03\x09\x03\0\0\x0d\0\0\x81\xa4\0\0\0\0\0\0\0\0\0";
     let sum = adler2::adler32_slice(fields).to_be_bytes();

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! DER, and BER, as a tree that can be changed. It encodes what it parsed byte for byte, lengths
-//! that are longer than they need be included, and it can be made to encode what is malformed.
+//! DER and BER as a tree that tests can change. Encoding an unchanged tree gives the bytes that
+//! were parsed, even if their lengths are longer than necessary. A changed tree may be malformed.
 
 const CONSTRUCTED: u8 = 0x20;
-/// The number of a tag whose number follows in further bytes. None of the formats here has one.
+/// A tag with this number has its real number in further bytes. The formats here have no such tag.
 const HIGH_NUMBER: u8 = 0x1f;
 const LONG: u8 = 0x80;
 const INDEFINITE: u8 = 0x80;
 const END_OF_CONTENTS: [u8; 2] = [0, 0];
-/// More levels than a PKCS #7 message has. What is deeper is kept as bytes.
+/// PKCS #7 messages have fewer levels. Deeper elements are kept as bytes.
 const DEPTH_MAX: usize = 64;
 
 /// Tags: class, form, and number.
@@ -35,13 +35,13 @@ pub struct Element {
 /// How the length is encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// As short as can be, as DER wants it.
+    /// As short as possible, as DER requires.
     Shortest,
-    /// In the long form with that number of bytes, 1 to 126; the number's upper ones are cut off.
+    /// In the long form with this number of bytes, 1 to 126. A longer length loses its upper bytes.
     Long(u8),
-    /// Not at all: two zeroes end the contents.
+    /// None: two zeroes end the contents.
     Indefinite,
-    /// As these bytes, whatever the length is.
+    /// These bytes, whatever the length is.
     Bytes(Vec<u8>),
 }
 
@@ -72,8 +72,8 @@ impl Element {
     }
 
     /// The element that these bytes begin with, and the bytes behind it. `None` if its tag or
-    /// length is malformed, or reaches beyond the bytes; an element inside for which this holds
-    /// makes that the contents of its parent are kept as bytes.
+    /// length is malformed, or if it reaches beyond the bytes. If that is so of an element inside,
+    /// the contents of its parent are kept as bytes.
     pub fn parse(bytes: &[u8]) -> Option<(Self, &[u8])> {
         parse(bytes, 0)
     }
@@ -209,7 +209,7 @@ fn all(mut bytes: &[u8], depth: usize) -> Option<Vec<Element>> {
     Some(elements)
 }
 
-/// An element of indefinite length, of which these are the contents and what follows.
+/// An element of indefinite length. `bytes` begins with its contents.
 fn indefinite(tag: u8, mut bytes: &[u8], depth: usize) -> Option<(Element, &[u8])> {
     if tag & CONSTRUCTED == 0 || depth >= DEPTH_MAX {
         return None;

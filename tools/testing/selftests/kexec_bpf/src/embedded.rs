@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs of progs/embedded that tests talk to.
+//! The protocols of two programs in progs/embedded: returns_flags.bpf.c, and obey.bpf.c, which does
+//! what the caller's private data ask for.
 
 use std::mem::size_of;
 
@@ -10,12 +11,12 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use crate::harness::{equal, Context, Result};
 use crate::load::Loaded;
 
-/// How a log tells what returns_flags.bpf.c returned when it saw these flags.
+/// The end of the line of the log that reports what returns_flags.bpf.c returned for these flags.
 pub fn returned_flags(flags: u32) -> String {
     format!("program returned {}", 256 + flags)
 }
 
-/// progs/embedded/obey.h
+// As in progs/embedded/obey.h.
 pub const ENTRIES: u32 = 3;
 pub const VALUE_SIZE: u32 = 24;
 pub const RETURN: u64 = 1;
@@ -44,7 +45,7 @@ pub fn map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> Res
     )?)
 }
 
-/// Private data that ask for an operation.
+/// Private data that ask obey.bpf.c for an operation.
 pub fn ask(op: u64, a: i64, b: u64) -> Result<MapHandle> {
     let map = map(MapType::Array, 4, VALUE_SIZE, ENTRIES, 0)?;
     let value = [op.to_ne_bytes(), a.to_ne_bytes(), b.to_ne_bytes()].concat();
@@ -58,7 +59,7 @@ pub fn copied(loaded: &Loaded) -> Result {
     equal("data were copied", copied, true).context(loaded.log.join("\n"))
 }
 
-/// Fails unless the program did what it was asked for and returned this.
+/// Fails unless the program got the private data and then returned this.
 pub fn returns(loaded: &Loaded, want: i64) -> Result {
     copied(loaded)?;
     loaded.refused(libc::ECANCELED, &format!("program returned {want}"))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads of which one allocation fails.
+//! Loads in which one allocation of the kernel fails.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use crate::mount::{debugfs, DEBUGFS};
 
 const NTH: &str = "/proc/thread-self/fail-nth";
 
-/// Lets allocations fail that may sleep, as nearly all of a load do.
+/// Prepares the kernel to fail allocations that may sleep: nearly all allocations of a load may.
 fn prepare() -> Result<File> {
     let Ok(nth) = OpenOptions::new().read(true).write(true).open(NTH) else {
         return skip(format!("there is no {NTH}"));
@@ -33,13 +33,14 @@ fn prepare() -> Result<File> {
     Ok(nth)
 }
 
-/// Runs loads of which one allocation fails, each `step`-th in its turn, until there are no more.
-/// The last one returns `errno`, and its log says this; as any other may: some can be done without,
-/// and what the verifier refuses is verified again.
+/// Loads again and again. In each load another allocation fails, every `step`-th in turn, until a
+/// load ends before its turn comes. That load has to end with `errno`, and its log has to contain
+/// `says`. Other loads may end so too, because the kernel can do without some allocations; else
+/// they have to end with `ENOMEM`.
 pub fn fails(load: &Load<'_>, step: usize, errno: i32, says: &str) -> Result {
     let nth = prepare()?;
     let mut log = vec![b'.'; 1 << 16];
-    // What is allocated once and kept.
+    // The first load allocates what the kernel then keeps.
     equal("errno", load.run_with(&mut log), errno)?;
     let before = bpf_ids();
     let mut wrong = String::new();
@@ -62,7 +63,7 @@ pub fn fails(load: &Load<'_>, step: usize, errno: i32, says: &str) -> Result {
             }
             got if got == errno && text.contains(says) => (),
             libc::ENOMEM if text.ends_with("not loaded: -12\n") => refused += 1,
-            // For the log itself.
+            // There was no memory for the log.
             libc::ENOMEM if text.is_empty() => (),
             _ => wrong += &format!("allocation {n}: errno {got}, log:\n{text}"),
         }

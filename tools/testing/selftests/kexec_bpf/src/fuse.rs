@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A file that is read when a test says so: a FUSE file system with one regular file.
+//! A FUSE file system with one file, whose reads a test answers when and how it likes.
+//!
+//! This is not built on the crate fuser, because that always requests FUSE_ASYNC_READ: without that
+//! flag the kernel waits for reads of the page cache in a way that cannot be killed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,7 +19,7 @@ use rustix::mount::UnmountFlags;
 use crate::harness::{Context, Result};
 use crate::mount::{mount, unmount};
 
-/// No event takes that long.
+/// The kernel asks for a read long before that.
 const HANG: Duration = Duration::from_secs(60);
 
 const ROOT: u64 = 1;
@@ -41,9 +44,9 @@ const READ_SIZE: usize = HEADER + 16;
 /// A READ that waits for its answer.
 pub struct Asked {
     unique: u64,
-    /// Where it is to begin.
+    /// The offset in the file.
     pub offset: usize,
-    /// The most bytes that it takes.
+    /// The most bytes that the answer can have.
     pub len: usize,
 }
 
@@ -52,10 +55,11 @@ pub struct Asked {
 pub enum Mode {
     /// Through the page cache, where a fatal signal ends the wait.
     Cached,
-    /// Through the page cache, with the reader waiting for each request: one that was taken up has
-    /// to be answered.
+    /// Through the page cache, one request at a time. If the server has taken a request, the reader
+    /// waits for the answer even when it is killed.
     Sync,
-    /// As the program asks for it. A request that was taken up has to be answered.
+    /// Past the page cache. Here too, a reader that is killed waits for the answer to a request
+    /// that the server has taken.
     Direct,
 }
 
@@ -70,7 +74,7 @@ pub struct Fuse {
 }
 
 impl Fuse {
-    /// Mounts it. Its file says that it has `len` bytes.
+    /// Mounts it. Its file claims to have `len` bytes.
     pub fn mount(len: usize, mode: Mode) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -113,7 +117,7 @@ impl Fuse {
             .context("wait for the read of a FUSE file")
     }
 
-    /// Waits until someone reads, at most that many milliseconds.
+    /// Waits until someone reads, for at most this many milliseconds.
     pub fn asked_within(&self, ms: u64) -> Option<Asked> {
         self.asked.recv_timeout(Duration::from_millis(ms)).ok()
     }
@@ -133,7 +137,7 @@ impl Fuse {
         self.serve_from(0, bytes, most)
     }
 
-    /// The same, after all up to `done`.
+    /// The same, if the bytes before `done` have been read.
     pub fn serve_from(&self, mut done: usize, bytes: &[u8], most: usize) -> Result {
         while done < bytes.len() {
             let asked = self.asked()?;
@@ -153,7 +157,7 @@ impl Fuse {
 
 impl Drop for Fuse {
     fn drop(&mut self) {
-        // Who still waits for an answer gets an error.
+        // Readers that still wait for an answer get an error.
         unmount(&self.mountpoint, UnmountFlags::FORCE);
         self.file = None;
         unmount(&self.mountpoint, UnmountFlags::DETACH);
@@ -187,7 +191,7 @@ impl Server {
                 GETATTR => Ok([vec![0; 16], self.attributes(node)].concat()),
                 OPEN => Ok(self.open()),
                 READ => {
-                    // Answered when the test says so. If it is over, the connection is too.
+                    // The test answers it. If the test is over, nobody waits for an answer.
                     let _ = self.tell.send(Asked {
                         unique,
                         offset: long(READ_OFFSET) as usize,
@@ -206,7 +210,7 @@ impl Server {
         }
     }
 
-    /// `struct fuse_entry_out`, valid for good.
+    /// `struct fuse_entry_out`, which stays valid.
     fn entry(&self) -> Vec<u8> {
         let valid = u64::from(u32::MAX);
         let longs = [FILE, 0, valid, valid, 0].map(u64::to_ne_bytes);
@@ -248,7 +252,7 @@ impl Server {
     }
 }
 
-/// Answers a request. Whoever asked may be gone.
+/// Answers a request. This fails if the process that asked has ended.
 fn reply(mut device: &File, unique: u64, errno: i32, bytes: &[u8]) {
     let len = (16 + bytes.len()) as u32;
     let mut out = [len, -errno as u32].map(u32::to_ne_bytes).concat();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs tests and says what came of them: KTAP version 1, and the exit status of kselftest.
+//! Runs tests and reports the results as KTAP version 1, and by the exit status of kselftest.
 
 use std::fmt::{Debug, Display};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ const KSFT_SKIP: u8 = 4;
 pub struct Test {
     /// Its path: program, modules and function.
     pub path: &'static str,
-    /// What it does.
+    /// Runs it.
     pub run: fn() -> Result,
 }
 
@@ -30,7 +30,7 @@ pub enum Failure {
 /// What a test returns.
 pub type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
-/// A failure, unless it is said to be a skip.
+/// Each error is a failure, unless it was made by [`skip`].
 impl<E: Display> From<E> for Failure {
     fn from(why: E) -> Self {
         Self::Failed(why.to_string())
@@ -42,7 +42,7 @@ pub fn skip<T>(why: impl Into<String>) -> Result<T> {
     Err(Failure::Skipped(why.into()))
 }
 
-/// Puts `what` before the reason of a failure.
+/// Says where a failure happened.
 pub trait Context<T> {
     /// Puts `what` before the reason of a failure.
     fn context(self, what: impl Display) -> Result<T>;
@@ -57,7 +57,7 @@ impl<T, E: Into<Failure>> Context<T> for Result<T, E> {
     }
 }
 
-/// Fails unless `got` is what it should be.
+/// Fails unless `got` equals `want`.
 pub fn equal<T: PartialEq + Debug>(what: impl Display, got: T, want: T) -> Result {
     if got == want {
         return Ok(());
@@ -73,8 +73,8 @@ pub struct Module {
     pub tests: &'static [Test],
 }
 
-/// Makes the table of the tests of a module. It begins with a value of [`crate::machines`] that says
-/// in which machines they run.
+/// Makes the table of the tests of a module. It begins with a value of [`crate::machines`] that
+/// says in which machines they run.
 #[macro_export]
 macro_rules! tests {
     ($runs:expr; $($test:ident),* $(,)?) => {
@@ -94,7 +94,7 @@ macro_rules! tests {
     };
 }
 
-/// Says that no test can be run.
+/// Reports that no test can run, and why.
 pub fn skip_all(why: &str) -> ExitCode {
     println!("KTAP version 1\n1..0 # SKIP {why}");
     KSFT_SKIP.into()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel printed.
+//! The kernel's log.
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use crate::harness::Result;
 
-/// What is in the first line of a report that something is wrong with the kernel.
+/// The first line of each report of a kernel bug contains one of these.
 const SPLATS: [&str; 9] = [
     "BUG: ",
     "WARNING: ",
@@ -21,7 +21,7 @@ const SPLATS: [&str; 9] = [
     "memory leaks",
 ];
 
-/// Fails if one was printed that is still there to be read.
+/// Fails if the kernel's log contains such a line.
 pub fn no_splats() -> Result {
     let mut log = OpenOptions::new()
         .read(true)
@@ -29,7 +29,7 @@ pub fn no_splats() -> Result {
         .open("/dev/kmsg")?;
     let mut record = [0; 8192];
     let mut found = String::new();
-    // A record a read; at the end there would be a wait.
+    // Each read returns one record. After the last one it fails, as it would have to wait.
     while let Ok(len) = log.read(&mut record) {
         let line = String::from_utf8_lossy(&record[..len]);
         if SPLATS.iter().any(|splat| line.contains(splat)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_file_load(2)` as a user space process sees it.
+//! Calls of `kexec_file_load(2)`.
 
 use std::fs::File;
 use std::io;
@@ -53,8 +53,8 @@ pub fn changed() -> Result<Vec<u8>> {
     Ok(kernel)
 }
 
-/// A kernel that is refused where signatures are enforced: under lockdown with EPERM, else with
-/// this errno.
+/// Fails unless a kernel is refused where signatures are enforced, and loaded elsewhere. Lockdown
+/// refuses it with `EPERM`, secure boot with this errno.
 pub fn loads_unless_enforced(kernel: &[u8], errno: i32) -> Result {
     let errno = match (lockdown().as_str(), secure_boot()) {
         (_, true) => errno,

@@ -9,13 +9,12 @@ use std::io;
 use crate::harness::{Context, Result};
 use crate::load::stored;
 
-/// The kernel's keys, one a line.
+/// The kernel's keys, one per line.
 fn keys() -> Result<String> {
     Ok(fs::read_to_string("/proc/keys")?)
 }
 
-/// Sees to it that the key of this name is in the secondary keyring, or has been before it was
-/// blacklisted.
+/// Adds the key of this name to the secondary keyring, unless it was added before.
 pub fn trust(name: &str) -> Result {
     if keys()?.contains(&format!("kexec_bpf test key, {name}:")) {
         return Ok(());
@@ -24,7 +23,7 @@ pub fn trust(name: &str) -> Result {
     add_key(".secondary_trusted_keys", "asymmetric", "", &certificate)
 }
 
-/// Sees to it that this entry is on the blacklist. It needs a signature.
+/// Adds this entry to the blacklist with its signature, unless it was added before.
 pub fn blacklist(name: &str) -> Result {
     let entry = entry(name)?;
     if keys()?.contains(&entry) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_bpf_load(2)` as a user space process sees it.
+//! Calls of `kexec_bpf_load(2)`, and the files and system state around them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,14 +17,14 @@ use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD, SYS_KEXEC_F
 
 static IMAGES: OnceLock<PathBuf> = OnceLock::new();
 
-/// Says where the images are.
+/// Sets the directory of the images.
 pub fn set_images(path: PathBuf) {
     IMAGES.get_or_init(|| path);
 }
 
 static SECURE_BOOT: AtomicBool = AtomicBool::new(false);
 
-/// Says that the machine was started by secure boot.
+/// Notes that the machine was started by secure boot.
 pub fn set_secure_boot() {
     SECURE_BOOT.store(true, Ordering::Relaxed);
 }
@@ -34,12 +34,12 @@ pub fn secure_boot() -> bool {
     SECURE_BOOT.load(Ordering::Relaxed)
 }
 
-/// Whether the kernel does not know the system call.
+/// Whether the kernel lacks the system call.
 pub fn is_unknown() -> bool {
     syscall(std::ptr::null::<Args>(), 0) == libc::ENOSYS
 }
 
-/// Where a file is that is beside the images.
+/// The path of a file in the directory of the images.
 pub fn path(name: &str) -> PathBuf {
     IMAGES.get().expect("it was said").join(name)
 }
@@ -49,12 +49,12 @@ pub fn image(name: &str) -> Result<Vec<u8>> {
     stored(&format!("{name}.efi"))
 }
 
-/// An image of scripts/policy-images.
+/// An image of scripts/images/policy-images.
 pub fn policy_image(name: &str) -> Result<Vec<u8>> {
     image(&format!("policy/{name}"))
 }
 
-/// The bytes of a file that is beside the images.
+/// The bytes of a file in the directory of the images.
 pub fn stored(name: &str) -> Result<Vec<u8>> {
     let path = path(name);
     match fs::read(&path) {
@@ -94,7 +94,7 @@ pub fn budget() -> Result<u64> {
     Ok(memory.parse::<u64>()? * 1024 / 2)
 }
 
-/// A file that is open for writing alone.
+/// A file that is open only for writing.
 pub fn write_only() -> Result<File> {
     let path = std::env::temp_dir().join("kexec_bpf_test.write");
     let file = OpenOptions::new()
@@ -170,16 +170,16 @@ impl Default for Load<'_> {
     }
 }
 
-/// What came of a load.
+/// The result of a load.
 pub struct Loaded {
-    /// Or 0.
+    /// The errno, or 0.
     pub errno: i32,
     /// The lines of the log.
     pub log: Vec<String>,
 }
 
 impl Load<'_> {
-    /// A dry run of one file and nothing else.
+    /// A dry run of one file, without an initrd or a command line.
     pub fn dry(image: &File) -> Self {
         Self {
             image: image.as_raw_fd(),
@@ -280,7 +280,7 @@ impl Loaded {
         )
     }
 
-    /// The same, and nothing is left of the load, and the next good image is accepted.
+    /// The same. Also fails if a kernel is loaded, or if the next good image is not accepted.
     pub fn refused(&self, errno: i32, why: &str) -> Result {
         self.ends(errno, why)?;
         equal("a kernel is loaded", loaded()?, false)?;
@@ -308,7 +308,7 @@ pub fn with_capabilities<T: Send>(keep: u64, body: impl FnOnce() -> Result<T> + 
     })
 }
 
-/// What the BPF subsystem has a number for: `BPF_PROG_GET_NEXT_ID` and its like.
+/// The IDs of all BPF programs, maps and BTF objects.
 pub fn bpf_ids() -> [Vec<u32>; 3] {
     type Next = unsafe extern "C" fn(u32, *mut u32) -> i32;
     let kinds: [Next; 3] = [

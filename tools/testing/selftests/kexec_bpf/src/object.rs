@@ -13,15 +13,15 @@ use libbpf_rs::{Link, MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
 use crate::harness::{Context, Result};
 use crate::uapi::{Test, BPF_PROG_TYPE_KEXEC};
 
-/// Whether what user space loads is compiled. Without that it can call no kfuncs.
+/// Whether the JIT compiles programs that user space loads. Others cannot call kfuncs.
 pub const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
 
 const BPF_F_SLEEPABLE: u32 = 1 << 4;
 
-/// What libbpf says, the verifier's log included.
+/// The messages of libbpf, which include the verifier's log.
 static MESSAGES: Mutex<String> = Mutex::new(String::new());
 
-/// What libbpf said since this was asked last.
+/// The messages of libbpf since the last call.
 pub fn messages() -> String {
     std::mem::take(&mut *MESSAGES.lock().unwrap())
 }
@@ -58,7 +58,7 @@ pub fn open(bytes: &[u8]) -> Result<OpenObject> {
 pub struct Object(libbpf_rs::Object);
 
 impl Object {
-    /// Loads what was opened. A failure is what libbpf said.
+    /// Loads an opened object. A failure has the messages of libbpf.
     pub fn load(open: OpenObject) -> Result<Self> {
         match open.load() {
             Ok(object) => Ok(Self(object)),
@@ -71,7 +71,7 @@ impl Object {
         Self::load(open(bytes)?)
     }
 
-    /// The descriptor of its first program that is loaded.
+    /// The descriptor of its first loaded program.
     pub fn program(&self) -> BorrowedFd<'_> {
         let program = self.0.progs_mut().find(|program| program.autoload());
         let fd = program.expect("each object has one").as_fd().as_raw_fd();
@@ -133,7 +133,7 @@ pub struct Mapped(*const AtomicU8);
 impl Mapped {
     const LEN: usize = 4096;
 
-    /// A byte of it, to be read and written at any time.
+    /// A byte of it. A program may use it at the same time.
     pub fn byte(&self, at: usize) -> &AtomicU8 {
         assert!(at < Self::LEN);
         // SAFETY: So many bytes are mapped, and the kernel takes what is there.
@@ -148,7 +148,7 @@ impl Drop for Mapped {
     }
 }
 
-/// What a program is tested with.
+/// The input of a test run.
 #[derive(Clone, Default)]
 pub struct Input<'a> {
     pub image: &'a [u8],
@@ -157,19 +157,19 @@ pub struct Input<'a> {
     /// `SIGNED`, `ENFORCED` and `CRASH`.
     pub flags: u32,
     pub depth: u32,
-    /// Bytes of room for the output; as many as there are if none are said.
+    /// The size of the buffer for the output; [`ROOM`] if it is `None`.
     pub room: Option<usize>,
     pub repeat: u32,
 }
 
-/// What came of it.
+/// The output of a test run.
 #[derive(Debug)]
 pub struct Output {
-    /// Of `bpf(2)`, or 0.
+    /// The errno of `bpf(2)`, or 0.
     pub errno: i32,
-    /// By the program.
+    /// What the program returned.
     pub returned: i32,
-    /// The length of the output, in full.
+    /// The length of the whole output, also if the buffer is shorter.
     pub len: usize,
     pub test: Test,
     pub kernel: Vec<u8>,
@@ -177,7 +177,7 @@ pub struct Output {
     pub cmdline: Vec<u8>,
 }
 
-/// Room for the output where nothing is said about it.
+/// The size of the buffer for the output if a test does not set it.
 const ROOM: usize = 8 << 20;
 
 /// Runs a program.
@@ -216,7 +216,7 @@ pub fn test_run(program: BorrowedFd<'_>, input: &Input<'_>) -> Output {
     }
 }
 
-/// Options that say what goes in.
+/// The options of a test run, with its input.
 pub fn options(data: &[u8], test: &Test) -> libbpf_sys::bpf_test_run_opts {
     libbpf_sys::bpf_test_run_opts {
         sz: size_of::<libbpf_sys::bpf_test_run_opts>() as _,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! PE images: small ones that tests make, and where things are in others.
+//! PE images: makes small ones, and finds fields in others.
 
 use crate::uapi::MACHINE;
 
@@ -43,7 +43,7 @@ pub fn image(sections: &[(&str, &[u8])]) -> Vec<u8> {
 /// A section of an image.
 pub struct Section {
     pub name: String,
-    /// Where its contents are, without padding.
+    /// The offset of its contents.
     pub at: usize,
     pub len: usize,
 }
@@ -53,7 +53,7 @@ fn number(image: &[u8], at: usize, len: usize) -> usize {
     bytes.fold(0, |number, &byte| (number << 8) | usize::from(byte))
 }
 
-/// The sections of an image that is known to be well formed.
+/// The sections of a well-formed image.
 pub fn sections(image: &[u8]) -> Vec<Section> {
     let pe = number(image, 0x3c, 4);
     let table = pe + 24 + number(image, pe + 20, 2);
@@ -69,13 +69,13 @@ pub fn sections(image: &[u8]) -> Vec<Section> {
         .collect()
 }
 
-/// Where the certificate table is, and how long.
+/// The offset and the length of the certificate table.
 pub fn certificates(image: &[u8]) -> (usize, usize) {
     let directory = certificate_entry(image);
     (number(image, directory, 4), number(image, directory + 4, 4))
 }
 
-/// Where the entry of the certificate table is in the headers.
+/// The offset of the directory entry of the certificate table.
 pub fn certificate_entry(image: &[u8]) -> usize {
     number(image, 0x3c, 4) + 24 + 112 + 4 * 8
 }
@@ -85,17 +85,18 @@ pub fn put<const N: usize>(image: &mut [u8], at: usize, field: [u8; N]) {
     image[at..at + N].copy_from_slice(&field);
 }
 
-/// Where the header is that begins with "PE".
+/// The offset of the header that begins with "PE".
 pub fn header(image: &[u8]) -> usize {
     number(image, 0x3c, 4)
 }
 
-/// The length of the DER element that these bytes begin with, as long as PKCS #7 messages are.
+/// The length of the DER element that these bytes begin with, if its length takes two bytes, as in
+/// PKCS #7 messages.
 pub fn der_len(bytes: &[u8]) -> usize {
     4 + usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))
 }
 
-/// Where the checksum is in the headers.
+/// The offset of the checksum.
 pub fn checksum(image: &[u8]) -> usize {
     number(image, 0x3c, 4) + 24 + 64
 }

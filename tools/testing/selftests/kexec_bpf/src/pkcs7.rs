@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! PKCS #7 messages, to be changed: no signature covers which certificates and signers they have.
+//! PKCS #7 messages that tests change: no signature covers the list of certificates and signers.
 
 use crate::der::{context, Element, SEQUENCE, SET};
 use crate::harness::Result;
 use crate::pe;
 
-/// In `WIN_CERTIFICATE`, the length of what is before the message.
+/// The length of the fields before the message in `WIN_CERTIFICATE`.
 const HEADER_LEN: usize = 8;
 
-/// Where things are in a certificate: of its first part, with a version, the fields.
+/// Paths of fields in a certificate that has a version.
 const SERIAL: [usize; 2] = [0, 1];
 const ISSUER: [usize; 2] = [0, 3];
 const SUBJECT: [usize; 2] = [0, 5];
-/// Of a subject, the last attribute's value.
+/// The path of the value in an attribute of a subject.
 const VALUE: [usize; 2] = [0, 1];
 
-/// In a SignerInfo, who it names.
+/// The index of the signer's name in a SignerInfo.
 const NAMES: usize = 1;
 
 /// A message: ContentInfo of RFC 2315 with SignedData in it.
@@ -52,15 +52,15 @@ impl Message {
         Ok(signers(&mut self.0).ok_or("the message has no SignerInfos")?)
     }
 
-    /// Takes the certificates out.
+    /// Removes the certificates.
     pub fn without_certificates(mut self) -> Result<Self> {
         let fields = fields(&mut self.0).ok_or("the message has no SignedData")?;
         fields.retain(|field| field.tag != context(0));
         Ok(self)
     }
 
-    /// Changes the case of the last letter of each certificate's subject: key, issuer, serial
-    /// number and key IDs stay what they are.
+    /// Changes the case of the last letter of each certificate's subject. Key, issuer, serial
+    /// number and key IDs stay the same.
     pub fn with_subjects_changed(mut self) -> Result<Self> {
         for certificate in self.certificates()? {
             let attributes = certificate.at_mut(&SUBJECT).and_then(Element::elements_mut);
@@ -128,7 +128,7 @@ pub fn signers(message: &mut Element) -> Option<&mut Vec<Element>> {
     last.filter(|field| field.tag == SET)?.elements_mut()
 }
 
-/// This SignerInfo, but it names somebody else.
+/// This SignerInfo with another name of the signer.
 pub fn naming(mut signer: Element, names: Element) -> Result<Element> {
     *signer
         .at_mut(&[NAMES])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program that makes the kfunc calls of a list.
+//! A program that makes a list of kfunc calls.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,7 +9,7 @@ use crate::object::{test_run, Input, Object, Output};
 use crate::uapi::{self, Range};
 
 const STEPS_MAX: usize = 512;
-/// Small buffers lie before this offset, large ones all at it.
+/// Small buffers are before this offset. All large ones share the memory at it.
 const LARGE_AT: usize = 0x10000;
 const BUFFER_LEN_MAX: usize = uapi::GET_MAX + 1;
 
@@ -42,14 +42,14 @@ impl Step {
         }
     }
 
-    /// The same call with its range elsewhere, not aligned but for one of them.
+    /// The same call with its range at one of [`PLACES`].
     pub fn at(self, place: u32) -> Self {
         Self { place, ..self }
     }
 }
 
-/// Where the range of a call can be: on the stack as usual, and behind an odd byte there, and at
-/// each of the first bytes of the value of a map.
+/// Where the range of a call can be: aligned on the stack (0), at an odd address there (1), and at
+/// each of the first bytes of the value of a map (8 and more).
 pub const PLACES: [u32; 10] = [0, 1, 8, 9, 10, 11, 12, 13, 14, 15];
 
 impl Display for Step {
@@ -134,7 +134,7 @@ pub fn read_fd(fd: i64, flags: u64) -> Step {
     Step::new(READ_FD, Range::default(), [fd as u64, flags, 0], &[])
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Clone, Debug)]
 pub struct Done {
     pub returned: i64,
@@ -144,7 +144,7 @@ pub struct Done {
     pub buffer: Vec<u8>,
 }
 
-/// What became of all.
+/// The results of all steps.
 #[derive(Debug)]
 pub struct Run {
     pub output: Output,
@@ -221,12 +221,12 @@ impl Script {
         self.run_and_return(input, steps, 0)
     }
 
-    /// Runs steps, and fails unless each one returns what is beside it, and nothing is refused.
+    /// Runs steps. Fails unless each one returns the value beside it, and the run succeeds.
     pub fn check(&self, input: &Input<'_>, steps: &[(Step, i64)]) -> Result<Run> {
         self.check_until(input, steps, 0)
     }
 
-    /// As `check()`, but the run as a whole ends with this errno.
+    /// As `check()`, but the run has to end with this errno.
     pub fn check_until(&self, input: &Input<'_>, steps: &[(Step, i64)], errno: i32) -> Result<Run> {
         let (steps, wanted): (Vec<_>, Vec<_>) = steps.iter().cloned().unzip();
         let run = self.run(input, &steps)?;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! tiny.efi, to be changed, and what comes of it.
+//! Changes of tiny.efi, an image of a few KiB, and the verdict on the changed image.
 
 use crate::harness::{equal, Context, Result};
 use crate::load::{enforced, file, image, Load, Loaded};
 use crate::pe::{self, put};
 
-/// Where things are.
+/// Offsets in the image.
 pub const PE: usize = 0x78;
 pub const OPTIONAL: usize = PE + 24;
 pub const DIRECTORIES: usize = OPTIONAL + 112;
@@ -17,14 +17,14 @@ pub const TABLE_END: usize = BPF + 40;
 pub const HEADERS_END: usize = 0x400;
 pub const TEXT_END: usize = HEADERS_END + 1024;
 
-/// In the headers.
+/// Offsets of fields of the headers.
 pub const SECTION_COUNT: usize = PE + 6;
 pub const OPTIONAL_LEN: usize = PE + 20;
 pub const HEADERS_LEN: usize = OPTIONAL + 60;
 pub const CHECKSUM: usize = OPTIONAL + 64;
 pub const DIRECTORY_COUNT: usize = OPTIONAL + 108;
 
-/// In the header of a section.
+/// Offsets of fields in the header of a section.
 pub const VIRTUAL_SIZE: usize = 8;
 pub const RAW_SIZE: usize = 16;
 pub const RAW_AT: usize = 20;
@@ -32,11 +32,11 @@ pub const RAW_AT: usize = 20;
 /// The largest value of a field.
 pub const MOST: usize = u32::MAX as usize;
 
-/// What the sections break.
+/// The rules that sections can break.
 pub const GAP: &str = "gap or overlap: no section begins here";
 pub const REACH: &str = "the sections reach into the certificate table or past the file";
 
-/// What a signature is.
+/// What can be wrong with a signature: the errno, and the reason in the log.
 pub const MISFIT: (i32, &str) = (
     libc::EKEYREJECTED,
     "its signature does not fit, or is not trusted",
@@ -62,7 +62,7 @@ impl Tiny {
         Ok(Self { bytes, table })
     }
 
-    /// The same without a signature.
+    /// The image without its signature.
     pub fn unsigned() -> Result<Self> {
         let mut tiny = Self::new()?;
         tiny.bytes.truncate(tiny.table);
@@ -84,7 +84,7 @@ impl Tiny {
         self.put32(CERTIFICATES + 4, len);
     }
 
-    /// Adds a section without bytes in the file.
+    /// Adds a section that has no bytes in the file.
     pub fn third_section(&mut self, name: [u8; 8]) {
         self.put16(SECTION_COUNT, 3);
         put(&mut self.bytes, TABLE_END, name);
@@ -96,12 +96,13 @@ pub fn dry(bytes: &[u8]) -> Result<Loaded> {
     Ok(Load::dry(&file(bytes)?).run())
 }
 
-/// Whether the signature was found to be good.
+/// Whether the log says that the signature is good.
 pub fn is_verified(run: &Loaded) -> bool {
     first_line(run).starts_with("image: signed by ")
 }
 
-/// Whether this was found to be wrong with the signature. Without enforcement, more can be wrong.
+/// Whether the log says that this is wrong with the signature. Without enforcement, the load may
+/// fail for another reason later.
 pub fn is_unverified(run: &Loaded, (errno, why): (i32, &str)) -> bool {
     match enforced() {
         true => run.errno == errno && first_line(run) == format!("refused: image: {why}"),
@@ -109,7 +110,7 @@ pub fn is_unverified(run: &Loaded, (errno, why): (i32, &str)) -> bool {
     }
 }
 
-/// Whether a rule of PE files was found to be broken.
+/// Whether the log says that the image breaks a rule of PE files.
 pub fn is_malformed(run: &Loaded, errno: i32) -> bool {
     let line = first_line(run);
     run.errno == errno && line.starts_with("refused: image: ") && line.contains(" at byte 0x")
@@ -125,17 +126,19 @@ fn changed(change: impl Fn(&mut Tiny)) -> Result<Loaded> {
     dry(&tiny.bytes)
 }
 
-/// With this change it is refused.
+/// Fails unless the image is refused after this change.
 pub fn refused(errno: i32, why: &str, change: impl Fn(&mut Tiny)) -> Result {
     changed(change)?.refused(errno, &format!("image: {why}"))
 }
 
-/// With this change it breaks a rule of PE files, at this byte. That comes before its signature.
+/// Fails unless the image breaks a rule of PE files at this byte after this change. The kernel
+/// checks that before the signature.
 pub fn malformed(rule: &str, at: usize, change: impl Fn(&mut Tiny)) -> Result {
     refused(libc::ELIBBAD, &format!("{rule} at byte {at:#x}"), change)
 }
 
-/// With this change it keeps those rules, but this is wrong with its signature.
+/// Fails unless the image keeps those rules after this change, and this is wrong with its
+/// signature.
 pub fn unverified(what: (i32, &str), change: impl Fn(&mut Tiny)) -> Result {
     let run = changed(change)?;
     match enforced() {
@@ -146,14 +149,14 @@ pub fn unverified(what: (i32, &str), change: impl Fn(&mut Tiny)) -> Result {
     .context(run.log.join("\n"))
 }
 
-/// With this change it is verified, and is still the same image, signed by the same key.
+/// Fails unless the image is verified after this change, as the same image by the same signer.
 pub fn verified(change: impl Fn(&mut Tiny)) -> Result {
     let (run, want) = (changed(change)?, changed(|_| ())?);
     equal("errno", run.errno, 0).context(run.log.join("\n"))?;
     equal("log", run.log, want.log)
 }
 
-/// An unsigned image keeps the rules of PE files. Without enforcement it is accepted.
+/// Fails unless an unsigned image keeps the rules of PE files, and is accepted without enforcement.
 pub fn well_formed(bytes: &[u8]) -> Result {
     let run = dry(bytes)?;
     match enforced() {
@@ -162,7 +165,8 @@ pub fn well_formed(bytes: &[u8]) -> Result {
     }
 }
 
-/// An unsigned image keeps the rules of PE files. Without enforcement it is refused for this.
+/// Fails unless an unsigned image keeps the rules of PE files, and is refused for this reason
+/// without enforcement.
 pub fn well_formed_but(errno: i32, why: &str, bytes: &[u8]) -> Result {
     let run = dry(bytes)?;
     match enforced() {

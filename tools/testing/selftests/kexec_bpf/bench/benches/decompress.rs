@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Measures each library on the payloads in the directory `$PAYLOADS`: NAME.gz is a gzip member,
-//! NAME.zst a zstd frame and behind it the length of its output. Others are passed over.
+//! NAME.zst a zstd frame and behind it the length of its output. Other files are ignored.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn measure(criterion: &mut Criterion, path: &Path) {
         Some("zst") => (frame, ZSTD),
         _ => return,
     };
-    // Not zeros, which would be pages that are not there yet.
+    // Filled with another value than zero, so that its pages are allocated.
     let mut out = vec![1; u32::from_le_bytes(*len) as usize];
     let mut group = criterion.benchmark_group(path.file_name().unwrap().to_str().unwrap());
     group.sampling_mode(SamplingMode::Flat);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The libraries that decompress in user space, each in one call into a buffer that is there.
+//! The libraries that decompress in user space, each with one call into an existing buffer.
 
 #[allow(
     non_camel_case_types,
@@ -15,15 +15,15 @@ mod c {
 use std::mem::{size_of, zeroed};
 use std::ptr;
 
-/// A library: its name, and what decompresses just as many bytes as there is room for.
+/// A library: its name, and a function that fills the whole output buffer.
 pub type Library = (&'static str, fn(&[u8], &mut [u8]));
 
-/// All that take gzip members, and check their CRC-32.
+/// The libraries for gzip members. All check the CRC-32.
 pub const GZIP: &[Library] = &[("zlib", zlib), ("libdeflate", libdeflate), ("isa-l", isal)];
-/// All that take zstd frames.
+/// The libraries for zstd frames.
 pub const ZSTD: &[Library] = &[("libzstd", libzstd)];
 
-/// Gives this process the pages that the kernel's buffers have: small ones.
+/// Gives this process small pages, as the kernel's buffers have.
 pub fn small_pages() {
     // SAFETY: There are no requirements.
     let status = unsafe { c::prctl(c::PR_SET_THP_DISABLE as i32, 1, 0, 0, 0) };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Calls a kfunc for years unless it is killed. */
+/* Calls a kfunc again and again, for years unless it is killed. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 #define LOOPS	(1 << 23)	/* the most that bpf_loop() does */
@@ -8,7 +8,7 @@ static int inner(__u32 i, struct bpf_kexec_ctx **ctx)
 {
 	struct bpf_kexec_range range = {};
 
-	/* What it returns is ignored: that it was killed too. */
+	/* Ignores the result, even the one that says that it was killed. */
 	bpf_kexec_carrier(*ctx, BPF_KEXEC_STAT, &range, NULL, 0);
 	return 0;
 }

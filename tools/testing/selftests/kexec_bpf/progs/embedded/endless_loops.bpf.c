@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Runs for years unless it is killed. */
+/* Runs nested loops, for years unless it is killed. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 #define LOOPS	(1 << 23)	/* the most that bpf_loop() does */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Calls a helper that programs of other types have: the verifier refuses it. */
+/* Calls a helper that only programs of other types may call. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 

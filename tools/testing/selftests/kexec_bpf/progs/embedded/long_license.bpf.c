@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Under a license that is longer than the kernel has room for. */
+/* Has a license that is too long for the kernel. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Its types begin with what is no header. */
+/* Has BTF without a header. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 asm(".section .BTF, \"\", @progbits\n"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Names a map of the caller's, by its descriptor. */
+/* Refers to a map of the caller by its descriptor. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Does what the caller's private data say, and returns what came of it. */
+/* Does what the caller's private data ask for, and returns the result. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 #include "obey.h"
@@ -64,7 +64,7 @@ static __u64 first_op(void)
 	return value ? value->op : 0;
 }
 
-/* The kernel is the begin of the headers, which no loader takes for one. */
+/* Binds the first bytes of the headers as the kernel: no loader accepts that. */
 static __s64 append_twice(struct bpf_kexec_ctx *ctx, __s64 fd)
 {
 	struct bpf_kexec_range kernel = { .resource = BPF_KEXEC_IMAGE, .len = 8 };

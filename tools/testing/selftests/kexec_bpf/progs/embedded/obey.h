@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The private data of obey.bpf.c: the last entry says what to do. */
+/* The private data of obey.bpf.c: the last entry asks for an operation. */
 #define PRIVATE_ENTRIES	3
 
 enum private_op {

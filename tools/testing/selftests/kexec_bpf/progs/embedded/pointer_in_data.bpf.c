@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Has a variable that begins as the address of another. */
+/* Has a variable whose initial value is the address of another. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 int target;

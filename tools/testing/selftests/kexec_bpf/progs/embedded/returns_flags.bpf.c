@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tells what the context says of the image's signature. */
+/* Returns 256 plus the flags of the context. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Binds a kernel, and then refuses the image. */
+/* Binds a kernel, and then refuses the image with 7. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")

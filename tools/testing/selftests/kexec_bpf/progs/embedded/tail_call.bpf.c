@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Would go on in a program of the caller's. */
+/* Has a tail call into a program of the caller. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Binds what follows the headers of tiny.efi, and looks at nothing. */
+/* Binds the KiB behind the headers of tiny.efi, without looking at it. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Binds a kernel of its own making, and hides what comes of it. */
+/* Binds a kernel that it makes itself, and ignores the error. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 static __u8 kernel[4096];

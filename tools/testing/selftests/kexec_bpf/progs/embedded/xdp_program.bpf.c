@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Has a program of another type as well. */
+/* Also has a program of another type. */
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 SEC("kexec")

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Takes files by descriptor and joins them to the initrd, as a program would that knows addons. */
+/* Appends files to the initrd, as a program for addons would. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
 #define ADDONS_MAX	64
 
-/* The first element says where the kernel is in the image, and how many addons there are. */
+/* The first element has the offset and length of the kernel, and the number of addons. */
 struct private_value {
 	__u64 offset;
 	__u64 len;

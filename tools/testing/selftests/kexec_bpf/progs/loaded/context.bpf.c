@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keeps the context that it sees, and counts its runs. */
+/* Stores its context in a map, and counts its runs. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* Programs that answer in place of a hook, and programs to replace those. */
+/* Programs that return a value in place of a hook, and programs to replace those. */
 
 #include <linux/types.h>
 #include <linux/bpf.h>
@@ -20,14 +20,14 @@ __u64 module(__u64 *ctx __arg_ctx)
 	return 0;
 }
 
-/* 0 for a caller that gets an int, but not for a trampoline. */
+/* A caller that expects an int gets 0. A trampoline sees another value. */
 SEC("?freplace")
 __u64 upper_half(__u64 *ctx __arg_ctx)
 {
 	return 1ULL << 32;
 }
 
-/* No errno. */
+/* This is not an errno. */
 SEC("?freplace")
 __u64 positive(__u64 *ctx __arg_ctx)
 {

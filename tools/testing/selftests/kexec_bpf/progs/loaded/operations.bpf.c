@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-/* A TCP congestion control, as something that BPF adds to the kernel. */
+/* A TCP congestion control: operations that BPF adds to the kernel. */
 
 #include <linux/types.h>
 #include <linux/bpf.h>
@@ -10,7 +10,7 @@ char _license[] SEC("license") = "GPL";
 
 struct sock;
 
-/* What is set here of the kernel's structure. */
+/* The fields of the kernel's structure that are set here. */
 struct tcp_congestion_ops {
 	__u32 (*ssthresh)(struct sock *sk);
 	void (*cong_avoid)(struct sock *sk, __u32 ack, __u32 acked);

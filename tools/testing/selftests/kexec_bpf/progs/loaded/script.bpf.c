@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Does what a test asks for: a list of kfunc calls. Keeps what each one returned. */
+/* Makes a list of kfunc calls for a test, and stores the result of each. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
@@ -17,7 +17,7 @@ enum kfunc {
 	READ_FD		= 6,
 };
 
-/* Where the range is that a call gets. */
+/* Where the range of a call is. */
 enum place {
 	STACK		= 0,
 	STACK_ODD	= 1,	/* not aligned */
@@ -93,7 +93,7 @@ struct state {
 	struct bpf_kexec_ctx *ctx;
 };
 
-/* Byte by byte, as neither has to be aligned. */
+/* Copies single bytes, because neither range has to be aligned. */
 static void copy(__u8 *to, const __u8 *from)
 {
 	for (int i = 0; i < sizeof(struct bpf_kexec_range); i++)

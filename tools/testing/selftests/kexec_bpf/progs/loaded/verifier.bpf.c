@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that the verifier refuses, for one rule each, and one that it accepts. */
+/* A program that the verifier accepts, and programs that break one of its rules each. */
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
@@ -74,7 +74,7 @@ int kfunc_rcu(struct bpf_kexec_ctx *ctx)
 	return 0;
 }
 
-/* Loops that no signal ends. */
+/* Loops that a signal cannot end. */
 
 SEC("?kexec")
 int may_goto(struct bpf_kexec_ctx *ctx)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a load grows with sections, levels of nesting and addons: 8 MiB in all each time, unsigned,
-//! as dry runs.
+//! The growth of a load with sections, levels of nesting and addons, by dry runs of unsigned
+//! images. Image and addons have 8 MiB together.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
@@ -68,7 +68,7 @@ pub fn run(rounds: u32) -> Result {
     Ok(())
 }
 
-/// What `addons.bpf.c` is told.
+/// The private data of `addons.bpf.c`.
 fn private_data(image: &[u8], len: usize, addons: &[File]) -> Result<MapHandle> {
     let options = bpf_map_create_opts {
         sz: size_of::<bpf_map_create_opts>() as _,

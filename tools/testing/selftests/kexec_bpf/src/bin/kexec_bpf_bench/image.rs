@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The images, and what is in them.
+//! Images and their sections.
 
 use std::fs::File;
 use std::ops::Range;
@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use support::harness::{Context, Result};
 use support::pe;
 
-/// What is in front of the sections.
+/// The headers fit into this.
 const HEADERS_LEN: usize = 4096;
 
 /// An image with the name KIND-MIB.efi.
 pub struct Image {
     pub path: PathBuf,
     pub kind: String,
-    /// Of the file.
+    /// The length of the file.
     pub len: u64,
-    /// Of the file, or of the kernel that it decompresses to.
+    /// The length of the file, or of the kernel that it decompresses to.
     pub size: u64,
 }
 
@@ -37,7 +37,7 @@ impl Image {
         })
     }
 
-    /// Whether it is loaded as it is, with nothing to decompress.
+    /// Whether there is nothing to decompress.
     pub fn is_uki(&self) -> bool {
         self.kind == "uki"
     }
@@ -47,7 +47,7 @@ impl Image {
     }
 }
 
-/// Where the first section of this name is.
+/// The place of the first section with this name.
 pub fn section(file: &File, name: &str) -> Result<Option<Range<u64>>> {
     let mut headers = vec![0; HEADERS_LEN];
     file.read_exact_at(&mut headers, 0)?;
@@ -57,7 +57,7 @@ pub fn section(file: &File, name: &str) -> Result<Option<Range<u64>>> {
     Ok(section.map(|section| section.at as u64..(section.at + section.len) as u64))
 }
 
-/// The compression of a zboot image, and where its payload is.
+/// The compression of a zboot image, and the place of its payload.
 pub fn payload(file: &File) -> Result<Option<(String, Range<u64>)>> {
     let mut header = [0; 32];
     file.read_exact_at(&mut header, 0)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_kexec_decompress()` through `BPF_PROG_TEST_RUN`, beside the library's function inside it.
+//! `bpf_kexec_decompress()` by `BPF_PROG_TEST_RUN`, compared with the decoder inside it.
 
 use std::os::unix::fs::FileExt;
 
@@ -13,7 +13,7 @@ use crate::image::{payload, Image};
 use crate::trace::Trace;
 use crate::Row;
 
-/// A test run copies what goes in, and its lengths are of 32 bits.
+/// A test run copies its input, and lengths have 32 bits.
 const LEN_MAX: u64 = 32 << 20;
 /// How often each round runs the program.
 const REPEAT: u32 = 4;

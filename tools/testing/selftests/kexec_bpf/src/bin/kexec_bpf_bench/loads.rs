@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whole loads: by `kexec_bpf_load(2)`, by `kexec_file_load(2)` of the parts that were taken out
-//! before, by taking them out and then `kexec_file_load(2)`, and by kexec(8) where it knows the
-//! kind. All read what is in the page cache.
+//! Whole loads: by `kexec_bpf_load(2)`; by `kexec_file_load(2)` of parts that were extracted
+//! before; by extracting the parts and then `kexec_file_load(2)`; and by kexec(8) where it supports
+//! the kind of image. All read from the page cache.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -16,7 +16,7 @@ use crate::trace::{Events, Trace};
 use crate::unpack::Parts;
 use crate::Row;
 
-/// What a load is made of, in the order of the flow; the rest is what is left of it.
+/// The parts of a load, in their order. The rest of its time is "rest".
 const SPLIT: &[&str] = &[
     "read",
     "verify",
@@ -30,7 +30,7 @@ const SPLIT: &[&str] = &[
 pub fn run(rounds: u32, images: &[Image]) -> Result {
     let trace = Trace::new()?;
     let tool = Tool::new()?;
-    // Pages that CPUs keep for themselves are not free, and used first.
+    // Pages on the lists of CPUs do not count as free, and are used first.
     fs::write("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000")?;
     for image in images {
         let parts = Parts::of(&image.open()?)?;
@@ -44,7 +44,7 @@ pub fn run(rounds: u32, images: &[Image]) -> Result {
                 size: image.size,
                 round,
             };
-            // The first round is for the caches, and to see what is charged to the caller.
+            // The first round fills the caches, and shows what is charged to the caller.
             if round == 0 {
                 Row { round: 1, ..row }.put("charged", charged(|| bpf(image))?);
                 unload()?;
@@ -53,10 +53,10 @@ pub fn run(rounds: u32, images: &[Image]) -> Result {
             row.put("image", image.len);
             row.put("decoded", if image.is_uki() { 0 } else { parts.len()? });
             row.put("parts", parts.len()?);
-            // In another order each time.
+            // The order changes in each round.
             for turn in 0..ways {
                 let way = (round + turn) % ways;
-                // What was taken out is dropped later: that is no part of a load.
+                // The extracted parts are dropped later: that is not a part of the load.
                 let ((name, _parts), events) = trace.of(|| match way {
                     0 => bpf(image).map(|()| ("bpf", None)),
                     1 => parts.load().map(|()| ("file", None)),

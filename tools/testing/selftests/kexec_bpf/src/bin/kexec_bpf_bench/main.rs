@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a load costs, beside what people do instead. Measures and prints rows; nothing here can
-//! fail for being slow.
+//! Measures the cost of a load and of the alternatives, and prints rows. A slow load is not a
+//! failure.
 
 mod growth;
 mod image;
@@ -25,7 +25,7 @@ use support::object::{self, Object};
 const USAGE: &str = "usage: kexec_bpf_bench ROUNDS [loads|objects|kfunc|growth]...
 Measures with each image of /files, ROUNDS times, and prints rows that begin with \"bench\".";
 
-/// One number. Those of a round were measured one after the other.
+/// The labels of a measured number. The numbers of a round were measured one after the other.
 pub struct Row<'a> {
     pub what: &'a str,
     /// What is loaded, and its size in bytes.
@@ -35,7 +35,7 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Prints it.
+    /// Prints a number.
     pub fn put(&self, name: &str, number: u64) {
         let Self {
             what,
@@ -61,10 +61,10 @@ fn run() -> Result {
     let mut arguments = env::args().skip(1);
     let rounds = arguments.next().ok_or(USAGE)?.parse().context(USAGE)?;
     load::set_images("/files".into());
-    // What libbpf loads is to be compiled as well; on riscv64 it is not by default.
+    // The programs of libbpf are to be compiled too. By default riscv64 does not compile them.
     fs::write(object::JIT, "1")?;
-    // As where init has programs: all programs are in memory of 2 MiB that the JIT takes for the
-    // first one and gives back, some time after the last.
+    // A machine whose init loads programs is like this: the JIT allocates 2 MiB for the first
+    // program, and gives them back some time after the last one is gone.
     let _program = Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/addons.o")))?;
     let mut paths: Vec<PathBuf> = fs::read_dir("/files")?
         .map(|entry| Ok(entry?.path()))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loading an object: in the kernel, from the checked signature to the first instruction of the
+//! Loading an object: by the kernel, from the end of the signature check to the start of the
 //! program, and by libbpf.
 
 use std::fs;
@@ -17,7 +17,7 @@ use support::pe;
 use crate::trace::Trace;
 use crate::Row;
 
-/// As much as the loaders of kernels look at.
+/// The loaders of kernels look at no more bytes.
 const KERNEL: &str = "/files/kernel";
 
 pub fn run(rounds: u32) -> Result {
@@ -50,7 +50,7 @@ pub fn run(rounds: u32) -> Result {
     Ok(())
 }
 
-/// How many instructions the verifier has looked at.
+/// The number of instructions that the verifier processed.
 fn verified(object: &Object) -> Result<u64> {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = mem::size_of_val(&info) as u32;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What people use without `kexec_bpf_load(2)`: the command kexec(8) of kexec-tools, as it is.
+//! The command kexec(8) of kexec-tools.
 
 use std::fs;
 use std::path::PathBuf;
@@ -40,7 +40,8 @@ impl Tool {
         command
     }
 
-    /// Loads an image by `kexec_file_load(2)`, when nothing is loaded; returns whether it could.
+    /// Loads an image by `kexec_file_load(2)`, while nothing is loaded. Returns whether that
+    /// worked.
     pub fn load(&self, image: &Image) -> Result<bool> {
         self.command(&["--kexec-file-syscall", "--load", "--command-line=quiet"])
             .arg(&image.path)
@@ -48,7 +49,7 @@ impl Tool {
         loaded()
     }
 
-    /// Removes the parts of a UKI, which it leaves behind.
+    /// Removes the parts of a UKI that the command leaves behind.
     pub fn clean(&self) -> Result {
         for entry in fs::read_dir("/tmp")? {
             fs::remove_file(entry?.path())?;

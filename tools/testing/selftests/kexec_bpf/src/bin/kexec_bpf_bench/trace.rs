@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where time and memory of a load go: kprobes on a dozen functions, each called some times a
-//! load, so that they cost nothing beside it.
+//! The time and memory that the parts of a load take, by kprobes on a dozen functions. A load calls
+//! each of them only a few times, so the probes cost little.
 
 use std::ffi::CStr;
 use std::fs::{self, OpenOptions};
@@ -12,8 +12,8 @@ use support::harness::{Context, Result};
 
 const DIR: &str = "/sys/kernel/tracing";
 
-/// Functions, by what they do. Where several have a name, their times are added. When some are
-/// entered or left, a load has just taken memory, or is about to give it back.
+/// Functions, and the parts of a load that they do. The times of functions for the same part are
+/// added. Some functions are here because memory use peaks when they begin or end.
 const PROBES: &[(&str, &str)] = &[
     ("size", "kexec_bpf_file_size"),
     ("allocate", "vrealloc_node_align_noprof"),
@@ -23,7 +23,7 @@ const PROBES: &[(&str, &str)] = &[
     ("run", "kexec_bpf_prog_run"),
     ("decompress", "bpf_kexec_decompress"),
     ("raw", "zlib_inflate"),
-    // Of gzip, which leaves it to its caller.
+    // The checksum of gzip, which its decoder leaves to the caller.
     ("raw", "crc32_le"),
     ("raw", "zstd_decompress_dctx"),
     ("raw", "xz_dec_run"),
@@ -34,7 +34,7 @@ const PROBES: &[(&str, &str)] = &[
     ("segments", "kimage_load_segment"),
 ];
 
-/// The number of free pages is the first of the numbers that zones have.
+/// The number of free pages is the first counter of a zone.
 const FREE: &str = "free=@vm_zone_stat:u64";
 
 /// A function was entered or left.
@@ -51,7 +51,7 @@ struct Event {
 pub struct Trace;
 
 impl Trace {
-    /// Sets the probes. A function that the kernel does not have as one is left out.
+    /// Sets the probes. Leaves out functions that the compiler inlined.
     pub fn new() -> Result<Self> {
         let [source, target, kind] =
             [c"tracefs", c"/sys/kernel/tracing", c"tracefs"].map(CStr::as_ptr);
@@ -80,7 +80,7 @@ impl Trace {
         Ok(Self)
     }
 
-    /// Runs `body`, and returns what it returns and what happened meanwhile.
+    /// Runs `body`. Returns its result and the events meanwhile.
     pub fn of<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<(T, Events)> {
         write("trace", "")?;
         let start = Instant::now();
@@ -129,7 +129,7 @@ fn event(line: &str) -> Option<Event> {
     })
 }
 
-/// What happened while something ran.
+/// The events of a run.
 pub struct Events {
     /// How long it took.
     pub nsecs: u64,
@@ -146,8 +146,8 @@ impl Events {
         })
     }
 
-    /// The time from the signature check to the first run, and from each run to the next: what
-    /// loading objects takes.
+    /// The time that loading objects takes: from the signature check to the first run of a program,
+    /// and from each run to the next.
     pub fn loading(&self) -> u64 {
         let mut from = None;
         let mut sum = 0;
@@ -161,7 +161,7 @@ impl Events {
         sum
     }
 
-    /// How much less memory was free than at the start, at its most, in bytes.
+    /// The peak of memory use over that at the start, in bytes.
     pub fn peak(&self) -> u64 {
         // SAFETY: There are no requirements.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What people do without `kexec_bpf_load(2)`: take the image apart into files, as tools do it.
+//! The alternative to `kexec_bpf_load(2)`: taking the image apart into files, as tools do.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,7 +16,7 @@ use support::uapi::SYS_KEXEC_FILE_LOAD;
 
 use crate::image::{payload, section};
 
-/// As `zstd` and `gzip` read and write.
+/// The buffer size of `zstd` and `gzip`.
 const BUFFER_LEN: usize = 128 << 10;
 
 const CMDLINE: &[u8] = b"quiet\0";
@@ -88,7 +88,7 @@ impl Parts {
     }
 }
 
-/// A file in memory with what `fill` writes. While it is open for writing, it is not taken.
+/// A file in memory that `fill` writes. The kernel refuses a file that is open for writing.
 fn file(name: &str, fill: impl FnOnce(&mut File) -> Result) -> Result<File> {
     let path = PathBuf::from("/tmp").join(name);
     fill(&mut File::create(&path)?)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Images where IMA's policy requires signatures of its own. What it allows can be read, and is not
-//! verified for that. Once loaded, the policy holds for all that comes after.
+//! Loads under a policy of IMA that requires IMA signatures. IMA decides whether a file can be
+//! read; that does not make an image verified. The policy stays until the machine ends.
 
 use std::fs::{self, File};
 use std::os::unix::fs::fchown;
@@ -24,15 +24,15 @@ tests! {
 }
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
-/// Signatures are asked of the files of one user alone, initrds need no more than a digest, and
-/// there is direct I/O of files that IMA does not appraise.
+/// Requires signatures of the files of one user, and digests of initrds. Allows direct I/O of files
+/// that IMA does not appraise.
 const RULES: &str = "\
 appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig fowner=0
 appraise func=KEXEC_INITRAMFS_CHECK fowner=0
 measure func=KEXEC_KERNEL_CHECK permit_directio
 ";
 
-/// An image with this signature of IMA's.
+/// A file with this IMA signature.
 fn appraisable(image: &[u8], signature: &[u8]) -> Result<File> {
     let file = file(image)?;
     match fsetxattr(&file, "security.ima", signature, XattrFlags::empty()) {
@@ -58,7 +58,7 @@ fn appraised() -> Result {
     add_key(".ima", "asymmetric", "", &stored("policy/ima.der")?)?;
     fs::write(POLICY, RULES).context(POLICY)?;
 
-    // Its own signature does not help an image.
+    // The signature in the image does not count for IMA.
     for image in [&unsigned, &signed] {
         refused(&file(image)?, libc::EKEYREJECTED, BY_IMA)?;
     }
@@ -88,7 +88,7 @@ fn appraised() -> Result {
     )
 }
 
-/// The errno of `kexec_file_load(2)`, or 0. What was loaded is dropped.
+/// Loads a kernel with `kexec_file_load(2)`, and drops it. Returns the errno, or 0.
 fn load_kernel(kernel: &File) -> Result<i32> {
     let errno = load_files(kernel, None, 0);
     equal("a kernel is loaded", loaded()?, errno == 0)?;
@@ -98,15 +98,15 @@ fn load_kernel(kernel: &File) -> Result<i32> {
     Ok(errno)
 }
 
-/// `kexec_file_load(2)` under lockdown takes a kernel with a signature of IMA's, and no other one,
-/// by whatever rule IMA lets it be read.
+/// Under lockdown, `kexec_file_load(2)` accepts only kernels with an IMA signature, whichever rule
+/// lets IMA read them.
 fn kernels() -> Result {
     const OTHER_USER: u32 = 1234;
     if !fs::exists(POLICY)? {
         return skip(format!("there is no {POLICY}"));
     }
     let locked_down = match (lockdown().as_str(), secure_boot()) {
-        // No signature of IMA's helps there.
+        // There, an IMA signature does not count.
         (_, true) => libc::EKEYREJECTED,
         ("none", _) => 0,
         _ => libc::EPERM,
@@ -146,7 +146,7 @@ fn kernels() -> Result {
     fchown(&others, Some(OTHER_USER), None)?;
     is("of another user, changed", &others, locked_down)?;
 
-    // Its digest is enough for an initrd, and IMA keeps that.
+    // For an initrd the digest is enough, and IMA caches that verdict.
     let labelled = appraisable(&kernel, &digest)?;
     load_files(&file(&image("linux")?)?, Some(&labelled), 0);
     unload()?;

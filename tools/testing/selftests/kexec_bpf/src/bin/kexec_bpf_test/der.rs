@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The DER of the tests: what is parsed is encoded as it was.
+//! The DER parser and encoder of the tests.
 
 use support::der::{context, Element, Length, INTEGER, OCTET_STRING, SEQUENCE};
 use support::harness::{equal, Context, Result};
@@ -81,7 +81,7 @@ fn not_parsed() -> Result {
         let start = &bytes[..bytes.len().min(16)];
         equal(format!("{start:02x?}"), Element::parse(bytes), None)?;
     }
-    // Malformed inside, or deeper than anything is.
+    // Malformed inside, or too deep.
     let deep = (0..100).fold(vec![], |inside, _| {
         Element::primitive(SEQUENCE, &inside).encode()
     });

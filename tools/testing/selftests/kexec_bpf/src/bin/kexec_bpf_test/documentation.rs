@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! "What holds" of Documentation/bpf/kexec.rst: each claim names the tests that hold it up.
+//! In "What holds" of Documentation/bpf/kexec.rst, each claim names tests that exist.
 
 use support::harness::{equal, Result};
 
@@ -28,7 +28,7 @@ fn claims() -> Vec<(String, Vec<&'static str>)> {
         .collect()
 }
 
-/// Whether a name is that of a test, or of a module with tests.
+/// Whether a name is that of a test, a module or a folder.
 fn exists(name: &str) -> bool {
     let mut tests = crate::MODULES.iter().flat_map(|module| module.tests);
     tests.any(|test| {

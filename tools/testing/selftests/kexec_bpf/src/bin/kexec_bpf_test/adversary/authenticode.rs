@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a trusted key signed an image: found out anew, with nothing of the kernel's. It looks
-//! for a proof and does not mind how the message around it is made.
+//! Checks whether a trusted key signed an image, independently of the kernel. This looks for a
+//! proof in the message, and ignores the rest of it.
 
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::{Pkcs1v15Sign, RsaPublicKey};
@@ -15,19 +15,19 @@ use support::pe;
 const BIT_STRING: u8 = 0x03;
 const OID: u8 = 0x06;
 
-/// Contents of object identifiers.
+/// Object identifiers.
 const SHA1: &[u8] = &[0x2b, 0x0e, 3, 2, 0x1a];
 const SHA256: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1];
 const SHA384: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2];
 const SHA512: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3];
 const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 4];
-/// Those of RSA with a digest, in certificates.
+/// The prefix of those for RSA with a digest, in certificates.
 const RSA_WITH: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
 
-/// The fixed part of `WIN_CERTIFICATE`.
+/// The length of the fixed part of `WIN_CERTIFICATE`.
 const ENTRY_LEN: usize = 8;
 
-/// What the machine's keyrings hold.
+/// The keys and digests in the machine's keyrings.
 #[derive(Clone, Default)]
 pub struct Keys {
     trusted: Vec<RsaPublicKey>,
@@ -76,7 +76,7 @@ impl Keys {
         false
     }
 
-    /// `Some` if the message proves it for these bytes of an image.
+    /// `Some` if the message proves that for these bytes of an image.
     fn vouch(&self, message: &Element, covered: &[u8]) -> Option<()> {
         let signed_data = message.at(&[1, 0])?;
         let content = signed_data.at(&[2, 1, 0])?;
@@ -173,7 +173,8 @@ fn signature_fits(signer: &Element, content: &[u8], key: &RsaPublicKey) -> Optio
             if bytes(attribute.at(&[1, 0])?)? != algorithm.digest(content) {
                 return None;
             }
-            // They are signed as the set that they are, not under the tag that they have here.
+            // The signature covers them with the tag of a set, not with the tag that they have
+            // here.
             let mut set = attributes.clone();
             set.tag = SET;
             set.encode()
@@ -193,7 +194,7 @@ fn certificate_fits(certificate: &Element, key: &RsaPublicKey) -> Option<()> {
     Algorithm::of(algorithm)?.verify(key, &signed.encode(), signature)
 }
 
-/// The key that a certificate is about.
+/// The key in a certificate.
 fn key_of(certificate: &Element) -> Option<RsaPublicKey> {
     let fields = certificate.at(&[0])?.elements();
     // The version comes first, if there is one.
@@ -215,7 +216,7 @@ fn key_in(certificate: &[u8]) -> Result<RsaPublicKey> {
     Ok(key.ok_or("the certificate has no RSA key")?)
 }
 
-/// Those that the kernel may accept.
+/// The digest algorithms that the kernel may accept.
 #[derive(Clone, Copy)]
 enum Algorithm {
     Sha1,

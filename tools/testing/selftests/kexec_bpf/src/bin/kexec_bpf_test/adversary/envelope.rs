@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What no signature covers of a signed image is changed in each way. It counts as signed only if
-//! that can still be proved: by a checker that shares nothing with the kernel.
+//! Changes all parts of a signed image that no signature covers. The image may count as signed only
+//! if an independent checker still finds a proof of that.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ tests! {
     of_refused_images,
 }
 
-/// With 10000 of them, each kind of change is met some 150 times alone, and with others.
+/// With 10000 images, each kind of change occurs some 150 times first, and more often after others.
 const ALL: u64 = 10_000;
 const SAMPLE: u64 = 160;
 const SEED: u64 = 1;
@@ -41,7 +41,7 @@ pub struct Signed {
 pub fn keys() -> Result<Keys> {
     let mut keys = Keys::default();
     keys.trust(&stored("keys/trusted.der")?)?;
-    // It is in the builtin keyring as well.
+    // This key is in the builtin keyring as well.
     keys.trust(&stored("keys/revoked.der")?)?;
     keys.revoke(&stored("keys/revoked.der")?)?;
     keys.revoke(&stored("keys/leaked.der")?)?;
@@ -51,7 +51,7 @@ pub fn keys() -> Result<Keys> {
     Ok(keys)
 }
 
-/// Those of scripts/policy-images, whoever signed them.
+/// The images of scripts/images/policy-images.
 pub fn images() -> Result<Vec<Signed>> {
     let directory = path("policy");
     let Ok(entries) = fs::read_dir(&directory) else {
@@ -79,7 +79,7 @@ pub fn images() -> Result<Vec<Signed>> {
     Ok(images)
 }
 
-/// Whether the kernel took it for signed. Fails if what it says does not agree with itself.
+/// Whether the image counted as signed. Fails if errno and log do not agree.
 fn counts_as_signed(run: &Loaded) -> Result<bool> {
     let first = run.log.first().map_or("", String::as_str);
     let signed = first.starts_with("image: signed by ");
@@ -95,7 +95,7 @@ fn counts_as_signed(run: &Loaded) -> Result<bool> {
         // All of these images have a program that refuses.
         (true, _, _) => run.errno == libc::ECANCELED,
         (_, true, true) => errnos.contains(&run.errno),
-        // A rule of PE files holds for all.
+        // Unsigned images too have to keep the rules of PE files.
         (_, true, false) => [libc::ELIBBAD, libc::ENOEXEC].contains(&run.errno),
         (_, _, true) => false,
         (_, _, false) => first.starts_with("image: not verified: ") && run.errno == libc::ECANCELED,
@@ -117,7 +117,7 @@ fn next_is_fine() -> Result {
     equal("errno of the next load", run.errno, 0).context(run.log.join("\n"))
 }
 
-/// The checker has to tell the images apart as their names do, or it proves nothing.
+/// The checker itself has the right verdict on each of these images.
 fn checker() -> Result {
     let keys = keys()?;
     for (name, signed) in [
@@ -156,8 +156,8 @@ fn checker() -> Result {
     equal("revoked image", keys.signed(&good), false)
 }
 
-/// Changes those of the images that `is_meant`, and loads them. Returns how many of how many count
-/// as signed.
+/// Loads changed images, of those for which `is_meant` is true. Returns how many count as signed,
+/// and how many there were.
 pub fn walk(
     keys: &Keys,
     images: &[Signed],
@@ -183,7 +183,7 @@ pub fn walk(
         let image = random.choose(&meant).ok_or("there are no images")?;
         let mut envelope = Envelope::new(image.message.clone());
         let mut made = vec![];
-        // Each kind in its turn, then any.
+        // The first change is of each kind in turn, and the others are of any kind.
         let mut next = number as usize % CHANGES.len();
         for _ in 0..=random.below(CHANGES_MAX) {
             let (name, change) = CHANGES[next];
@@ -203,14 +203,14 @@ pub fn walk(
     Ok((signed, count))
 }
 
-/// What no change spoils is still accepted, and much is not.
+/// Some changed images are still accepted, and most are not.
 fn of_all_images() -> Result {
     let (signed, count) = walk(&keys()?, &images()?, |_| true)?;
     equal("some count as signed", signed > count / 20, true)?;
     equal("most do not", signed < count / 2, true)
 }
 
-/// No change makes the kernel trust who is not trusted.
+/// No change makes the kernel accept an image that it refused before.
 fn of_refused_images() -> Result {
     let keys = keys()?;
     walk(&keys, &images()?, |image| !keys.signed(&image.bytes))?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Descriptors of every kind as image, as initrd and as a file of the program: each is taken or
-//! refused for the documented reason, at once, and the next load is fine.
+//! Descriptors of every kind as image, as initrd and as a file of the program. The kernel accepts
+//! each one or refuses it for the documented reason, without delay, and accepts the next load.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -33,26 +33,26 @@ tests! {
     pseudo_files,
 }
 
-/// What a descriptor is of.
+/// The kinds of descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A signed image.
     Image,
-    /// Bytes of no image.
+    /// A file that is not an image.
     Bytes,
     /// A file without bytes.
     Empty,
     /// A file that cannot be read.
     Unreadable,
-    /// A file that has fewer bytes than it says.
+    /// A file with fewer bytes than its size.
     Shorter,
-    /// A file that is larger than any may be.
+    /// A file over the limit.
     Large,
     /// A file that someone may write to.
     Written,
-    /// No regular file that is open for reading.
+    /// Anything but a regular file that is open for reading.
     NoFile,
-    /// Nothing that is open.
+    /// A number that is not an open descriptor.
     NotOpen,
 }
 use Kind::*;
@@ -96,14 +96,14 @@ fn temporary(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("kexec_bpf_test.files.{name}"))
 }
 
-/// Opens with these flags, for reading if they do not say otherwise.
+/// Opens with these flags. By default they open for reading.
 fn open(path: impl AsRef<Path>, flags: i32) -> Result<OwnedFd> {
     let path = path.as_ref();
     let flags = OFlags::from_bits_retain(flags as u32) | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).context(path.display())
 }
 
-/// Opens anew, for reading alone, what a descriptor is of.
+/// Opens the file of a descriptor again, only for reading.
 fn for_reading(fd: &impl AsRawFd) -> Result<OwnedFd> {
     open(format!("/proc/self/fd/{}", fd.as_raw_fd()), libc::O_RDONLY)
 }
@@ -112,7 +112,7 @@ fn memory(flags: MemfdFlags) -> Result<File> {
     Ok(memfd_create("image", flags)?.into())
 }
 
-/// A file of huge pages with these bytes in its beginning.
+/// A file of huge pages that begins with these bytes.
 fn huge(bytes: &[u8]) -> Result<OwnedFd> {
     const PAGES: &str = "/proc/sys/vm/nr_hugepages";
     const LEN: usize = 2 << 20;
@@ -153,7 +153,7 @@ impl Drop for Mount {
     }
 }
 
-/// An overlay with the same bytes in a lower file, and in one that was copied up.
+/// An overlay with two equal files: one in the lower layer, and one that was copied up.
 struct Overlay {
     merged: Mount,
     _layers: Mount,
@@ -188,7 +188,7 @@ impl Overlay {
 
 type Row = (&'static str, Kind, OwnedFd);
 
-/// Files of all kinds of file systems, opened in all ways.
+/// Files of various file systems, opened in various ways.
 fn files(good: &[u8], overlay: &Overlay) -> Result<Vec<Row>> {
     let (path, written) = (temporary("plain"), temporary("written"));
     fs::write(&path, good)?;
@@ -260,7 +260,7 @@ fn files(good: &[u8], overlay: &Overlay) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Descriptors of what is no file.
+/// Descriptors of objects that are not files.
 fn no_files() -> Result<Vec<Row>> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     let flags = SocketFlags::empty();
@@ -331,7 +331,7 @@ fn no_files() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// No load takes that many milliseconds, of whatever.
+/// Every load ends within so many milliseconds.
 const SOON: i32 = 30_000;
 
 /// Loads in a process of its own. Fails unless that ends soon.
@@ -343,7 +343,7 @@ fn load(load: &Load<'_>) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// What is refused, with this reason.
+/// Fails unless the load had this errno and reason.
 fn check(role: &str, loaded: &Loaded, (errno, why): (i32, &str)) -> Result {
     let last = loaded.log.len().saturating_sub(2);
     let reason = loaded.log.get(last).map_or("", String::as_str);
@@ -351,7 +351,7 @@ fn check(role: &str, loaded: &Loaded, (errno, why): (i32, &str)) -> Result {
     equal(role, (loaded.errno, errno == 0 || fits), (errno, true)).context(loaded.log.join("\n"))
 }
 
-/// A file in each of its roles.
+/// Fails unless a file has the right result in each role.
 fn in_each_role(kind: Kind, fd: &OwnedFd) -> Result {
     let fd = fd.as_raw_fd();
     let image_in = Load {
@@ -373,8 +373,8 @@ fn in_each_role(kind: Kind, fd: &OwnedFd) -> Result {
         map: data.as_fd().as_raw_fd(),
         ..Load::dry(&private)
     })?;
-    // The program returns what it is told: its first handle, or the errno. It is not told of
-    // limits.
+    // The program returns its first handle, or the errno. If a limit is exceeded, the load is
+    // refused whatever the program returns.
     match kind.as_file() {
         (libc::EFBIG, why) => loaded.refused(libc::EFBIG, &format!("program: file: {why}")),
         (0, _) => loaded.refused(libc::ECANCELED, "program returned 4"),
@@ -399,7 +399,7 @@ fn kinds() -> Result {
     }
 }
 
-/// The regular files below a directory, without those of processes.
+/// Finds the regular files below a directory, except those of processes.
 fn below(directory: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
@@ -418,7 +418,7 @@ fn below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Files that the kernel makes up: all of /proc and /sys, or some.
+/// The files of /proc and /sys, or a sample of them.
 fn pseudo_files() -> Result {
     const SAMPLE: usize = 40;
     const DOCUMENTED: [i32; 6] = [
@@ -436,7 +436,7 @@ fn pseudo_files() -> Result {
     let step = if all() { 1 } else { found.len() / SAMPLE };
     let mut loads = 0;
     for path in found.iter().step_by(step.max(1)) {
-        // Not all can be opened, and others only for writing.
+        // Some cannot be opened, or only for writing.
         let Ok(file) = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK)

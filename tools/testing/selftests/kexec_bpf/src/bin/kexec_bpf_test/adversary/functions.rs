@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions of the kernel that BPF programs can be attached to, by the kernel's own account.
+//! Functions of the kernel that BPF programs can be attached to, as the kernel lists them.
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
@@ -10,12 +10,12 @@ use libbpf_rs::libbpf_sys::{self, btf, btf_type};
 
 use support::harness::Result;
 
-/// What a function returns.
+/// The type that a function returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Returns {
     Nothing,
     Bool,
-    /// Of so many bits.
+    /// A signed integer of so many bits.
     Signed(u32),
     Other,
 }
@@ -47,7 +47,7 @@ impl Btf {
         (of.info >> 24) & 0x1f
     }
 
-    /// What it refers to.
+    /// The type that it refers to.
     fn next(of: &btf_type) -> u32 {
         // SAFETY: Any bytes are a number.
         unsafe { of.__bindgen_anon_1.type_ }
@@ -91,7 +91,7 @@ impl Btf {
     }
 }
 
-/// The functions in the kernel's BTF whose names `wanted` takes.
+/// The functions in the kernel's BTF for whose names `wanted` is true.
 pub fn functions(wanted: impl Fn(&str) -> bool) -> Result<Vec<Function>> {
     // SAFETY: There are no requirements.
     let btf = Btf(unsafe { libbpf_sys::btf__load_vmlinux_btf() });
@@ -114,7 +114,7 @@ pub fn functions(wanted: impl Fn(&str) -> bool) -> Result<Vec<Function>> {
     Ok(all)
 }
 
-/// The names of the functions that errors can be injected into: each has an entry in a table.
+/// The names of the functions on the error injection list.
 pub fn injectable() -> Result<BTreeSet<String>> {
     let symbols = fs::read_to_string("/proc/kallsyms")?;
     let names = symbols

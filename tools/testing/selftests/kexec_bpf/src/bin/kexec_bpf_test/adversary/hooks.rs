@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that answer in place of the kernel's own functions. The kernel asks security modules,
-//! and has functions that can be made to fail. Root decides what they return, as far as they could.
-//! What they could is an error: it can keep a load from going on, and cannot make one succeed.
+//! Programs that return a value in place of a function of the kernel: hooks of security modules,
+//! and functions on the error injection list. Root can have them return any value that the function
+//! itself could return. An error may stop a load, but no value may make a load succeed.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
@@ -55,7 +55,7 @@ const IMPOSSIBLE: [u64; 11] = [
     0xffff_ffff_8000_0000,
 ];
 
-/// Values that a probe asks for. The first two are what a caller takes for a success.
+/// Values that a probe sets. A caller takes the first two for success.
 const PROBED: [u64; 7] = [
     0,
     1 << 32,
@@ -67,11 +67,11 @@ const PROBED: [u64; 7] = [
 ];
 
 impl Function {
-    /// Whether a program may return this in its place.
+    /// Whether a program may return this value in place of the function.
     fn takes(&self, value: u64) -> bool {
         match self.returns {
             Returns::Nothing => value == 0,
-            // The caller sees the lower bits.
+            // The caller sees only the lower bits.
             Returns::Bool => value as u32 <= 1,
             Returns::Signed(64) => (-4095..=0).contains(&(value as i64)),
             Returns::Signed(_) => (-4095..=0).contains(&(value as i32)),
@@ -80,29 +80,30 @@ impl Function {
     }
 }
 
-/// Whether the kernel says that a program may answer for the function.
+/// Whether the kernel allows a program to return a value in place of the function.
 fn named(name: &str, injectable: &BTreeSet<String>) -> bool {
     name.starts_with("security_") || injectable.contains(name) && on_a_path(name)
 }
 
-/// A load calls few system calls. Where everything is tried, that is seen.
+/// Leaves out the functions of most system calls: a load calls few of them. With `--all` they are
+/// tried too.
 fn on_a_path(name: &str) -> bool {
     all() || !name.contains("_sys_") || name.contains("kexec")
 }
 
-/// Functions that a program may answer for. Where everything is tried, each of the kernel's is.
+/// The functions that are tried: those that a program may replace, or all functions with `--all`.
 fn answerable() -> Result<Vec<Function>> {
     let injectable = injectable()?;
     functions(|name| all() || named(name, &injectable))
 }
 
-/// Each refusal says which values are possible. Those that a caller of the function cannot see are
-/// the exception: the upper half of a value in place of an int.
+/// The verifier accepts the values that the function could return, and refuses others. The upper
+/// half of a value in place of an int does not count, because callers do not see it.
 fn values_that_the_verifier_takes() -> Result {
     let target = Target::new()?;
     let injectable = injectable()?;
     let every = functions(|name| named(name, &injectable))?;
-    // There are hundreds, of a few kinds.
+    // There are hundreds of functions, of a few kinds.
     let step = if all() { 1 } else { 8 };
     let mut checked = 0;
     let mut wrong = Wrong::default();
@@ -135,7 +136,7 @@ fn values_that_the_verifier_takes() -> Result {
     wrong.result()
 }
 
-/// All that went wrong, if anything did.
+/// Collects failures.
 #[derive(Default)]
 struct Wrong(String);
 
@@ -156,7 +157,7 @@ impl Wrong {
     }
 }
 
-/// Values for a walk: all, or the same few each time.
+/// The values to try: all, or a fixed few.
 fn walk(function: &Function) -> Vec<u64> {
     let mut values = vec![-i64::from(libc::ENOKEY) as u64, 1, 1 << 32];
     if all() {
@@ -167,19 +168,20 @@ fn walk(function: &Function) -> Vec<u64> {
     values
 }
 
-/// Whether the errno is that of the kernel, and not what the adversary makes of it in the end.
+/// Whether the errno is the kernel's own. A program on the function of a system call can replace
+/// it.
 fn asked(name: &str) -> bool {
     !name.contains("_sys_")
 }
 
-/// Walks the calls of a function, each of which fails alone. Others see what they should see.
+/// Makes each call of a function fail alone, in turn.
 fn walk_calls(
     scene: &Scene,
     function: &Function,
     kind: impl Fn(u32) -> Kind,
     wrong: &mut Wrong,
 ) -> Result {
-    // The first one is that a search finds nothing.
+    // After the first errno, a search counts as one that found nothing.
     let (values, most): (&[i32], _) = match all() {
         true => (&[libc::EAGAIN, libc::ENOKEY, libc::EACCES], 256),
         false => (&[libc::EAGAIN], 3),
@@ -206,7 +208,7 @@ fn walk_calls(
     Ok(())
 }
 
-/// Walks functions and values.
+/// Tries all values for all functions.
 fn walk_all(scene: &Scene, path: &[Function], kind: impl Fn(u32) -> Kind) -> Result {
     let mut wrong = Wrong::default();
     for function in path {
@@ -256,7 +258,7 @@ fn values_in_place_of_a_security_module() -> Result {
     Ok(())
 }
 
-/// A probe may ask for anything. What comes of it is an error all the same.
+/// A probe may set any value. The function then returns an error all the same.
 fn values_by_a_probe() -> Result {
     if lockdown() == "confidentiality" {
         return skip("probes are closed");
@@ -271,7 +273,7 @@ fn values_by_a_probe() -> Result {
         for &value in &PROBED[..if all() { PROBED.len() } else { 2 }] {
             let what = format!("probe of {name} sets {value:#x}");
             let program = scene.target.load(Kind::Kprobe, Act::Override(value))?;
-            // Not each can be probed.
+            // Some functions cannot be probed.
             let Ok(link) = probe(&program, name) else {
                 continue;
             };
@@ -279,7 +281,7 @@ fn values_by_a_probe() -> Result {
             wrong.add(scene.holds(&what, asked(name), link))?;
         }
     }
-    // What has no error to return keeps what it returns.
+    // A probe cannot change what these functions return.
     let program = scene.target.load(Kind::Kprobe, Act::Override(0))?;
     for name in [
         "security_locked_down",
@@ -296,7 +298,8 @@ fn values_by_a_probe() -> Result {
     wrong.result()
 }
 
-/// What a hook's program returns is checked. What replaces the program would return in its place.
+/// The verifier checks the value that a program at a hook returns. A replacement of that program
+/// could return another value.
 fn a_replacement_for_a_program() -> Result {
     const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hooks.o"));
 
@@ -325,7 +328,7 @@ fn a_replacement_for_a_program() -> Result {
     Ok(())
 }
 
-/// A program at a probe cannot write to registers: neither itself, nor by one that it calls.
+/// A program at a probe cannot write to registers, and neither can a program that it tail-calls.
 fn registers() -> Result {
     let program = writes_registers()?;
     equal(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Limits of the process, of its cgroup and of the machine that change while a load waits for its
-//! image: the verdict is what it would have been, or there is no load for want of what was limited.
+//! image. The verdict stays the same, or the load fails because of the limit.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn while_it_waits(
     let asked = fuse.asked().context(child.log())?;
     change(&child)?;
     let mut next = Some(asked);
-    // Whether it takes all depends on the limit.
+    // Whether the load reads the whole file depends on the limit.
     while let Some(asked) = next {
         fuse.answer_out_of(&asked, bytes, usize::MAX);
         next = loop {
@@ -50,7 +50,7 @@ fn next_is_fine() -> Result {
     equal("errno of the next load", next.errno, 0).context(next.log.join("\n"))
 }
 
-/// What the kernel allocates for itself is not subject to these.
+/// These limits do not hold for the kernel's own allocations.
 fn of_the_process() -> Result {
     let good = image("tiny")?;
     for resource in [
@@ -79,7 +79,8 @@ fn of_the_process() -> Result {
     Ok(())
 }
 
-/// Less memory than the load already has kills it, or the load fails where it must not be killed.
+/// A limit below the memory that the load has kills the process. The load fails if the process must
+/// not be killed.
 fn of_the_cgroup() -> Result {
     let (good, ids) = (image("small")?, bpf_ids());
     for (adjust, ends) in [
@@ -106,7 +107,7 @@ fn of_the_cgroup() -> Result {
     equal("numbers of programs, maps and BTF", bpf_ids(), ids)
 }
 
-/// Settings, and values that others do not use.
+/// Settings, and unusual values for them.
 const SETTINGS: [(&str, &str); 12] = [
     ("net/core/bpf_jit_enable", "0"),
     ("net/core/bpf_jit_harden", "2"),
@@ -136,7 +137,7 @@ fn of_the_machine() -> Result {
             let (end, loaded) = result.context(&path)?;
             let wants = match (is_signed, enforced()) {
                 (false, true) => &[libc::EKEYREJECTED][..],
-                // The program has to be compiled, which takes memory that is limited so.
+                // The setting limits the memory for compiled programs.
                 _ if name == "net/core/bpf_jit_limit" => &[0, libc::ENOMEM],
                 _ => &[0],
             };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of a process that lets whoever touches it wait.
+//! Memory that makes whoever touches it wait.
 
 use std::fs::File;
 use std::io;
@@ -14,12 +14,12 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use support::child::Child;
 use support::harness::{Context, Result};
 
-/// Bytes of such memory: a page.
+/// The length of such memory, in bytes: a page.
 pub const LEN: usize = 4096;
 
-/// The descriptor of the userfaultfd in the process that has one.
+/// The number of the userfaultfd's descriptor in the child.
 const USERFAULTFD: i32 = 900;
-/// No process takes that long to touch its memory.
+/// A child touches its memory long before that.
 const HANG: Duration = Duration::from_secs(60);
 
 fn map(flags: i32, fd: i32) -> u64 {
@@ -34,8 +34,8 @@ pub fn mapped(file: &File) -> u64 {
     map(libc::MAP_PRIVATE, file.as_raw_fd())
 }
 
-/// The address of memory that is handled by a userfaultfd, which nobody reads. It stays until the
-/// process ends. This is to be called in a child.
+/// The address of memory that a userfaultfd handles, which nobody reads. It stays until the process
+/// ends. Only a child should call this.
 pub fn handled_by_userfaultfd() -> io::Result<u64> {
     const UFFDIO_API: u32 = 0xc018_aa3f;
     const UFFDIO_REGISTER: u32 = 0xc020_aa00;

@@ -3,8 +3,7 @@
 //! The adversary is root and tries everything that root can do. No attempt may make the kernel
 //! accept what it should refuse, crash it, read from it, or keep others from loading.
 //!
-//! Each test walks a kind of attempts: all of them with `--all`, else a sample that is always the
-//! same.
+//! Each test makes attempts of one kind: all of them with `--all`, otherwise a fixed sample.
 
 mod authenticode;
 pub mod envelope;
@@ -25,12 +24,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static ALL: AtomicBool = AtomicBool::new(false);
 
-/// Says that everything is to be tried.
+/// Has the tests try everything.
 pub fn set_all() {
     ALL.store(true, Ordering::Relaxed);
 }
 
-/// Whether everything is to be tried, in place of a sample.
+/// Whether the tests try everything, instead of a sample.
 pub fn all() -> bool {
     ALL.load(Ordering::Relaxed)
 }

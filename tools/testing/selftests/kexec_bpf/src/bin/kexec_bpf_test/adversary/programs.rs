@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BPF programs of a few instructions that act on one thread, while it makes one system call.
+//! BPF programs of a few instructions that act on one thread while it makes a system call.
 
 use std::cell::Cell;
 use std::ffi::CString;
@@ -17,30 +17,30 @@ use support::harness::{Context, Result};
 /// How a program is attached.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// To the function of this number in the kernel's BTF, whose return value it replaces.
+    /// To the function with this ID in the kernel's BTF, whose return value it replaces.
     ModifyReturn(u32),
-    /// To the function `bpf_lsm_...` of this number.
+    /// To the function `bpf_lsm_...` with this ID.
     Lsm(u32),
-    /// To the entry of the function of this number.
+    /// To the entry of the function with this ID.
     Entry(u32),
-    /// To the return of the function of this number.
+    /// To the return of the function with this ID.
     Exit(u32),
-    /// To the iterator with the function of this number.
+    /// To the iterator whose function has this ID.
     Iterator(u32),
     /// By a probe.
     Kprobe,
 }
 
-/// What a program does when the thread gets there.
+/// The action of a program when the thread reaches it.
 #[derive(Clone, Copy)]
 pub enum Act {
     /// It makes a note in this slot of [`Target`], and returns 0.
     Note(u32),
     /// It returns this.
     Return(u64),
-    /// It returns this once, when the thread gets there for the time of this number, from 0.
+    /// It returns this when the thread reaches it for the n-th time, counted from 0.
     ReturnAt(u64, u32),
-    /// It has the function return this.
+    /// It makes the function return this.
     Override(u64),
 }
 
@@ -48,13 +48,14 @@ pub enum Act {
 pub const SLOTS: u32 = 1 << 15;
 /// No thread has this number.
 const NOBODY: u32 = u32::MAX;
-/// The words that programs share with us: the thread, how often it came to one, and the notes.
+/// The words that programs share with the test: the thread, how often it reached one, and the
+/// notes.
 const THREAD: u32 = 0;
 const TIMES: u32 = 1;
 const NOTES: u32 = 2;
 const BYTES: usize = 4 * (NOTES + SLOTS) as usize;
 
-/// The thread that programs act on, and what they note.
+/// The thread that programs act on, and their notes.
 pub struct Target {
     map: OwnedFd,
     start: *const AtomicU32,
@@ -109,7 +110,7 @@ impl Target {
         unsafe { &*self.start.add(index as usize) }
     }
 
-    /// Calls `body`, in which programs act on this thread. It should do no more than it has to.
+    /// Calls `body` while programs act on this thread. `body` should do as little as possible.
     pub fn during<T>(&self, body: impl FnOnce() -> T) -> T {
         let thread = gettid().as_raw_nonzero().get();
         self.word(TIMES).store(0, Ordering::SeqCst);
@@ -121,7 +122,8 @@ impl Target {
         result
     }
 
-    /// How often the thread came to a program that counts, at most, since this was asked last.
+    /// The most often that the thread reached a counting program in one call of [`Self::during`]
+    /// since this was last called.
     pub fn times(&self) -> u32 {
         self.most.take()
     }
@@ -131,7 +133,7 @@ impl Target {
         self.word(NOTES + slot).load(Ordering::SeqCst) != 0
     }
 
-    /// Loads a program. What the verifier says is what it is refused for.
+    /// Loads a program. A refusal has the verifier's log.
     pub fn load(&self, kind: Kind, act: Act) -> Result<OwnedFd, String> {
         load(kind, &self.instructions(act))
     }
@@ -231,7 +233,7 @@ pub fn writes_registers() -> Result<OwnedFd, String> {
     load(Kind::Kprobe, &[store_zero(1, 0), mov(0, 0), EXIT])
 }
 
-/// Puts a program where other programs call it from. Returns 0 or an errno.
+/// Puts a program into an array for tail calls. Returns 0 or an errno.
 pub fn put_into_array(program: &OwnedFd) -> Result<i32> {
     let (kind, name) = (libbpf_sys::BPF_MAP_TYPE_PROG_ARRAY, c"programs".as_ptr());
     // SAFETY: The name ends with a NUL.
@@ -249,13 +251,13 @@ pub fn put_into_array(program: &OwnedFd) -> Result<i32> {
     })
 }
 
-/// Attaches a program that is not a probe, until what is returned is dropped.
+/// Attaches a program that is not a probe, until the result is dropped.
 pub fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
     // SAFETY: Without a name the program itself says where.
     checked(unsafe { libbpf_sys::bpf_raw_tracepoint_open(ptr::null(), program.as_raw_fd()) })
 }
 
-/// Puts a program on the entry of a function by a probe, until what is returned is dropped.
+/// Attaches a program to the entry of a function by a probe, until the result is dropped.
 pub fn probe(program: &OwnedFd, function: &str) -> Result<OwnedFd> {
     const SET_BPF: libc::c_ulong = 0x4004_2408;
     const ENABLE: libc::c_ulong = 0x2400;
@@ -331,7 +333,7 @@ fn store_word(to: u8, offset: i16, value: i32) -> u64 {
     instruction(0x62, to, 0, offset, value)
 }
 
-/// What was there comes into the register that is added.
+/// The register that is added gets the old value.
 fn fetch_and_add(to: u8, from: u8) -> u64 {
     instruction(0xc3, to, from, 0, 1)
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Choices that are the same each time.
+//! Pseudorandom numbers that are the same in each run.
 
 /// Numbers by SplitMix64.
 pub struct Random(u64);
 
 impl Random {
-    /// The sequence of this number.
+    /// The sequence for this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -20,7 +20,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below this one, which is not 0.
+    /// A number below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is loaded while the adversary interferes: images and kernels that are to be refused, and
-//! good ones, whose programs do what programs do.
+//! Loads while the adversary interferes: images and kernels that the kernel has to refuse, and good
+//! ones, whose programs use the kfuncs.
 
 use std::fs::File;
 use std::io;
@@ -84,10 +84,10 @@ fn kexec_file_load(kernel: &File) -> i32 {
     }
 }
 
-/// What is loaded while programs interfere.
+/// The loads while programs interfere.
 pub struct Scene {
     pub target: Target,
-    /// What is to be refused.
+    /// The loads that have to be refused.
     bad: Vec<Attempt>,
     /// An image whose program reads `text`.
     private: File,
@@ -126,7 +126,7 @@ impl Scene {
         })
     }
 
-    /// Loads what is good. Returns 0 or errnos.
+    /// Makes the good loads. Returns their errnos, or 0.
     fn good(&self) -> Vec<i32> {
         let mut log = vec![0; 1 << 14];
         let mut run = |load: Load<'_>| self.target.during(|| load.run_with(&mut log));
@@ -143,7 +143,7 @@ impl Scene {
         errnos
     }
 
-    /// All that is loaded here. What is noted meanwhile is on the path of a load.
+    /// Makes all loads. The functions that are noted meanwhile are on the path of a load.
     fn everything(&self) -> Result {
         self.good();
         for attempt in &self.bad {
@@ -178,8 +178,8 @@ impl Scene {
         }
     }
 
-    /// The functions that are called on the path of a load, of those that a program of the kind can
-    /// be attached to.
+    /// The functions on the path of a load, of those that a program of this kind can be attached
+    /// to.
     pub fn on_the_path(
         &self,
         candidates: Vec<Function>,
@@ -193,7 +193,7 @@ impl Scene {
             let Ok(program) = self.target.load(kind(function.id), Act::Note(slot)) else {
                 continue;
             };
-            // Where it cannot be attached, for instance as nothing calls it, it does no harm.
+            // Some functions cannot be attached to, for instance because nothing calls them.
             if let Ok(link) = attach(&program) {
                 links.push(link);
                 attached.push((slot, function));
@@ -214,7 +214,7 @@ impl Scene {
         Ok(path)
     }
 
-    /// What comes of all attempts, the bad ones and the good.
+    /// The results of all loads, bad and good.
     pub fn verdicts(&self) -> Vec<String> {
         let bad = self.bad.iter().map(|attempt| {
             let (errno, log) = attempt.run(&self.target);
@@ -224,8 +224,8 @@ impl Scene {
         bad.chain(good).collect()
     }
 
-    /// Fails if something bad is accepted or, where that is for the kernel to say, refused with an
-    /// errno that is not documented.
+    /// Fails if a bad load is accepted. Fails also if it is refused with an undocumented errno,
+    /// where `documented` says that the errno is the kernel's own.
     pub fn refuses(&self, what: &str, documented: bool) -> Result {
         for attempt in &self.bad {
             let (errno, log) = attempt.run(&self.target);
@@ -244,8 +244,8 @@ impl Scene {
         Ok(())
     }
 
-    /// The same, while something interferes with it; and what is good is accepted, or refused with
-    /// an errno that is documented, and is accepted afterwards.
+    /// The same during an interference. Also, each good load is accepted or refused with a
+    /// documented errno meanwhile, and is accepted afterwards.
     pub fn holds(&self, what: &str, documented: bool, interference: OwnedFd) -> Result {
         let refused = self.refuses(what, documented);
         let good = self.good();
@@ -262,9 +262,9 @@ impl Scene {
         self.good_again().context(what)
     }
 
-    /// What is good is accepted.
+    /// Fails unless the good loads are accepted.
     fn good_again(&self) -> Result {
-        // The program of the first ones returns what it was to find out.
+        // The program of the first two returns a handle, which refuses the image.
         equal(
             "good ones",
             self.good(),

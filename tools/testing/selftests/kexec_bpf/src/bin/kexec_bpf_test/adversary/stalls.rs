@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files and memory of the caller's that let a load wait for as long as the adversary likes. Nobody
-//! else waits with it. A wait that can be killed is; where a FUSE file system does not let itself
-//! be killed, as its server has taken the request, the load stays until the answer, and that is
-//! all.
+//! Files and memory that make a load wait for as long as the adversary likes. Nobody else waits
+//! with it. A signal ends the wait, except where FUSE itself does not allow that, because the
+//! server has taken the request. Then the load stays until the server answers, and does no other
+//! harm.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -30,15 +30,15 @@ tests! {
     that_cannot_be_killed,
 }
 
-/// How long a server says nothing.
+/// How long a server is silent.
 fn silence() -> Duration {
     Duration::from_secs(if all() { 60 } else { 12 })
 }
 
-/// What has to end ends within that many milliseconds.
+/// Whatever has to end ends within so many milliseconds.
 const SOON: i32 = 10_000;
 
-/// What memory of the caller's is for.
+/// The use of the memory.
 #[derive(Clone, Copy, Debug)]
 enum Pointer {
     Arguments,
@@ -60,7 +60,7 @@ const POINTERS: [Pointer; 7] = [
     Pointer::TestContextOut,
 ];
 
-/// What a file is for.
+/// The use of the file.
 #[derive(Clone, Copy, Debug)]
 enum Role {
     Image,
@@ -76,7 +76,7 @@ const ROLES: [Role; 4] = [
     Role::OfATestRun,
 ];
 
-/// What is fine in a load.
+/// Good files and programs.
 struct Good {
     plain: File,
     private: File,
@@ -88,7 +88,7 @@ struct Good {
 impl Good {
     fn new() -> Result<Self> {
         let script = Script::load()?;
-        // It keeps these steps: it gives out the data that it gets.
+        // The program keeps these steps, which return the data of a test run.
         let input = Input {
             image: &[0; LEN],
             ..Input::default()
@@ -128,7 +128,7 @@ impl Good {
         })
     }
 
-    /// Makes the system call with a pointer to this memory. Returns the errno.
+    /// Makes the system call with this address for one of its pointers. Returns the errno, or 0.
     fn call(&self, pointer: Pointer, address: u64, log: (u64, u64)) -> i32 {
         let load = Load::dry(&self.plain);
         let mut args = load.args(log);
@@ -163,7 +163,7 @@ impl Good {
     }
 }
 
-/// A way to let a load wait.
+/// A way to make a load wait.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Userfaultfd(Pointer),
@@ -171,7 +171,7 @@ enum Way {
     File(Role, Mode),
 }
 
-/// What lets it wait.
+/// What it waits for.
 enum Server {
     Userfaultfd,
     Fuse(Fuse, Asked),
@@ -180,13 +180,13 @@ enum Server {
 /// A load that waits.
 struct Stall {
     way: Way,
-    // Its end comes before that of the child, which may not end without it.
+    // This is dropped before the child, which may not end before that.
     server: Server,
     child: Child,
 }
 
 impl Stall {
-    /// Begins a load, and waits until it waits.
+    /// Starts a load, and returns once it waits.
     fn new(good: &Good, way: Way) -> Result<Self> {
         let (server, child) = match way {
             Way::Userfaultfd(pointer) => {
@@ -213,7 +213,7 @@ impl Stall {
         Ok(Self { way, server, child })
     }
 
-    /// Fails unless the wait ends soon after it was killed.
+    /// Fails unless the child ends soon, by the signal.
     fn ends(self) -> Result {
         let soon = self.child.ends_within(SOON);
         equal(format!("{:?} ended", self.way), soon, true)?;
@@ -226,19 +226,19 @@ impl Stall {
 fn soon(what: &str, body: impl FnOnce() -> i32) -> Result {
     let child = Child::run(|_| body())?;
     if !child.ends_within(SOON) {
-        // What it waits for ends after us.
+        // It may end only after this test.
         child.abandon();
         return Err(format!("{what}: it does not end").into());
     }
     equal(what, child.wait()?.0, End::Returned(0))
 }
 
-/// The errno of a failure, for the end of a child.
+/// The exit status of a child with this result.
 fn errno<E>(result: Result<i32, E>) -> i32 {
     result.unwrap_or(-1)
 }
 
-/// Fails unless others can do what they like.
+/// Fails if others have to wait.
 fn others_do_not_wait(good: &Good) -> Result {
     soon("a load", || Load::dry(&good.small).run().errno)?;
     soon("a test run", || {
@@ -318,10 +318,10 @@ fn sleepable_program(size: u32) -> Result {
     Ok(())
 }
 
-/// Who must not be moved to another CPU keeps that CPU from going.
+/// A CPU can be taken offline. A process that is bound to it would prevent that.
 fn processors_go() -> Result {
     const ONLINE: &str = "/sys/devices/system/cpu/cpu1/online";
-    // Where there is one, and it can go.
+    // Skipped if there is no second CPU, or if it cannot go offline.
     if !fs::exists(ONLINE)? {
         return Ok(());
     }

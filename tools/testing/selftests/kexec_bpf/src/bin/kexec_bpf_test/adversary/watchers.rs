@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What watches the kernel, and what adds to it, changes no verdict.
+//! Programs and probes that watch the kernel, and operations that BPF adds to it, do not change any
+//! verdict.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -27,7 +28,8 @@ tests! {
     operations,
 }
 
-/// Fails unless each verdict is the same while `body` lasts, which returns what keeps it going.
+/// Fails unless each verdict stays the same during an interference. `body` starts it, and dropping
+/// the result of `body` ends it.
 fn changes_nothing<T>(scene: &Scene, body: impl FnOnce() -> Result<T>) -> Result {
     let before = scene.verdicts();
     let interference = body()?;
@@ -36,7 +38,7 @@ fn changes_nothing<T>(scene: &Scene, body: impl FnOnce() -> Result<T>) -> Result
     equal("verdicts", meanwhile, before)
 }
 
-/// What a load goes through: files, signatures, hooks and the load itself.
+/// The functions of a load: for files, signatures, hooks and the load itself.
 fn on_the_way(name: &str) -> bool {
     let starts = [
         "security_",
@@ -49,7 +51,7 @@ fn on_the_way(name: &str) -> bool {
     starts.iter().any(|start| name.starts_with(start))
 }
 
-/// Programs at the entry and at the return of functions can return nothing.
+/// Programs at the entry and at the return of functions cannot return a value.
 fn entries_and_returns() -> Result {
     let scene = Scene::new()?;
     scene.can_attach()?;
@@ -57,7 +59,7 @@ fn entries_and_returns() -> Result {
         let mut links = Vec::new();
         for function in functions(on_the_way)? {
             for kind in [Kind::Entry(function.id), Kind::Exit(function.id)] {
-                // Not each can be attached to.
+                // Some functions cannot be attached to.
                 let Ok(program) = scene.target.load(kind, Act::Return(0)) else {
                     continue;
                 };
@@ -74,7 +76,8 @@ fn entries_and_returns() -> Result {
     })
 }
 
-/// What a program returns to a probe says whether others are told, and no more.
+/// The value that a program returns to a probe only decides whether other users of the probe see
+/// it.
 fn programs_at_probes() -> Result {
     if lockdown() == "confidentiality" {
         return skip("probes are closed");
@@ -111,7 +114,7 @@ fn tell(file: &str, line: &str) -> Result {
         .context(format!("{path}: {line}"))
 }
 
-/// What was noted. Reading it is not.
+/// Reads the trace. Tracing is off meanwhile.
 fn noted() -> Result<String> {
     fs::write(format!("{TRACEFS}/tracing_on"), "0")?;
     let text = fs::read_to_string(format!("{TRACEFS}/trace"))?;
@@ -120,7 +123,7 @@ fn noted() -> Result<String> {
     Ok(text)
 }
 
-/// Probes that note what goes in and out.
+/// Probes that trace arguments and return values.
 fn probes() -> Result {
     const FUNCTIONS: [&str; 3] = [
         "security_locked_down",
@@ -173,7 +176,7 @@ fn function_tracer() -> Result {
     result
 }
 
-/// Iterators walk what there is of BPF, and find nothing of a load.
+/// Iterators list BPF objects, but not those of a load.
 fn iterators() -> Result {
     let scene = Scene::new()?;
     let all = functions(|name| name.starts_with("bpf_iter_"))?;
@@ -190,7 +193,7 @@ fn iterators() -> Result {
             let kind = libbpf_sys::BPF_TRACE_ITER;
             libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, kind, std::ptr::null())
         };
-        // Some iterate over what they have to be told.
+        // Some need a parameter.
         if link < 0 {
             continue;
         }

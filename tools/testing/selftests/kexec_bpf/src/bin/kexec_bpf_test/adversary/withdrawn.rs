@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Changes of images whose key, or which themselves, were withdrawn after they counted as signed.
+//! The same changes of images that counted as signed before their key, or the image, was withdrawn.
 
 use support::harness::{equal, Result};
 use support::keyring::{blacklist, trust};

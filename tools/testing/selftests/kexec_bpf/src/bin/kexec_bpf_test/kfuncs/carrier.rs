@@ -140,7 +140,7 @@ fn put_and_get() -> Result {
         (put(b"first"), HANDLE.into()),
         (put(b""), i64::from(HANDLE) + 1),
         (carrier_null(PUT, Range::default()), i64::from(HANDLE) + 2),
-        // What is in the range does not count.
+        // PUT ignores the range.
         (
             carrier(PUT, range(77, 7, 7), b"last"),
             i64::from(HANDLE) + 3,
@@ -215,7 +215,7 @@ fn lengths_and_flags() -> Result {
             (stat(INITRD), 0),
             (stat(CMDLINE), 0),
             (stat(HANDLE), 0),
-            // Offset and length do not count.
+            // STAT ignores offset and length.
             (carrier_null(STAT, range(IMAGE, u64::MAX, u64::MAX)), 0),
         ];
         let run = Script::load()?.check(&input, &steps)?;
@@ -251,7 +251,7 @@ fn unknown_resources() -> Result {
             steps.push((carrier(op, range(resource, 0, 4), &[0; 4]), ENOENT));
         }
     }
-    // These can be read and made longer, but are no source.
+    // A program can read and extend these, but not bind them.
     for resource in [INITRD, CMDLINE] {
         for op in [BIND_KERNEL, BIND_INITRD, BIND_CMDLINE] {
             steps.push((carrier_null(op, range(resource, 0, 4)), ENOENT));
@@ -294,7 +294,7 @@ fn bind_and_bind_again() -> Result {
         last(&[range(IMAGE, 8, 2)], b"89")?;
         last(&[range(IMAGE, 8, 2), range(IMAGE, 0, 3)], b"012")?;
         last(&[range(IMAGE, 0, 3), range(IMAGE, 0, 0)], b"")?;
-        // An empty range drops, whatever else it says.
+        // An empty range unbinds, whatever its other fields are.
         last(&[range(IMAGE, 0, 3), range(77, u64::MAX, 0)], b"")?;
         last(&[range(IMAGE, 0, 0), range(IMAGE, 0, 1)], b"0")?;
     }
@@ -338,7 +338,7 @@ fn kernels_are_aligned() -> Result {
     Ok(())
 }
 
-/// The verifier does not ask for alignment, so each kfunc has to take a range anywhere.
+/// The verifier does not require alignment, so each kfunc has to take a range at any address.
 fn ranges_that_are_not_aligned() -> Result {
     let script = Script::load()?;
     let image = b"kernels\nname";

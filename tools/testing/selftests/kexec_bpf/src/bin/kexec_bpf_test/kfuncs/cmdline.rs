@@ -104,7 +104,7 @@ fn beyond_the_limit() -> Result {
         &[(cmdline_append(&whole, 0), EFBIG)],
         libc::EFBIG,
     )?;
-    // The space counts.
+    // The space between both counts too.
     let in_two = &[
         (cmdline_append(&whole[..CMDLINE_MAX - 1], 0), 0),
         (cmdline_append(b"y", 0), EFBIG),
@@ -121,16 +121,16 @@ fn refused_bytes() -> Result {
     equal("command line", &output.cmdline[..], b"before")
 }
 
-/// What is checked is what is taken, while user space writes to the text at any time.
+/// The kernel takes the bytes that it checked, even if user space changes the text meanwhile.
 fn while_another_thread_writes() -> Result {
     let script = Script::load()?;
-    // The first byte is looked at long before the last one.
+    // The kernel checks the first byte long before the last one.
     let step = cmdline_append(&[b'x'; 1900], 0);
     script.run(&Input::default(), &[step])?;
     let text = script.object().mapped("buffer")?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        // It is dropped when the test ends, whatever comes of it.
+        // It is dropped when the test ends, even by a failure.
         let _end = Ends(&done);
         let byte = text.byte(0);
         scope.spawn(|| {
@@ -153,7 +153,7 @@ fn while_another_thread_writes() -> Result {
     })
 }
 
-/// Tells a thread to end.
+/// Tells a thread to end when it is dropped.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -168,7 +168,7 @@ fn reserved() -> Result {
     Ok(())
 }
 
-/// What a caller passes has to keep the same rules.
+/// The caller's command line has to keep the same rules.
 fn the_callers_own() -> Result {
     let script = Script::load()?;
     let long = [b'x'; CMDLINE_MAX + 1];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `bpf_kexec_decompress()`: what there is to xz, lz4 and lzo in particular.
+//! `bpf_kexec_decompress()`: what is particular to xz, lz4 and lzo.
 
 use liblzma::stream::{Check, Filters};
 
@@ -22,7 +22,7 @@ tests! {
     too_many_blocks,
 }
 
-/// The filter of the kernel's own architecture, and one that it lacks.
+/// A filter of the kernel's own architecture, and one that the kernel lacks.
 fn filters_of_xz() -> Result {
     let script = Script::load()?;
     // Jumps: each filter changes some of these bytes.
@@ -50,7 +50,7 @@ fn filters_of_xz() -> Result {
     refused(&script, &image, (XZ, 0, 0), ENOPKG)
 }
 
-/// What the kernel cannot check it refuses.
+/// The kernel refuses kinds of checksums that it cannot compute.
 fn checks_of_xz() -> Result {
     let script = Script::load()?;
     let text = text(200);
@@ -59,7 +59,8 @@ fn checks_of_xz() -> Result {
     for unknown in [Check::Crc64, Check::Sha256] {
         refused(&script, &with(unknown), (XZ, 0, 0), ENOPKG)?;
     }
-    // Each byte is under a checksum or has to be zero; but the decoder drops the first of LZMA.
+    // A checksum covers each byte, or it has to be zero. But the decoder drops the first byte of
+    // LZMA.
     let image = with(Check::Crc32);
     for at in (8..30).chain(31..image.len()) {
         let mut image = image.clone();
@@ -69,7 +70,7 @@ fn checks_of_xz() -> Result {
     Ok(())
 }
 
-/// One at a time, also where the last one's index counts what all have.
+/// Only a single stream is accepted, even if the index of the last stream counts the blocks of all.
 fn streams_of_xz() -> Result {
     let script = Script::load()?;
     let text = text(200);
@@ -77,13 +78,13 @@ fn streams_of_xz() -> Result {
     for streams in [[&image[..], &image], [&image, &empty], [&empty, &image]] {
         refused(&script, &streams.concat(), (XZ, 0, 0), ELIBBAD)?;
     }
-    // The first is without a block, which the second one's index does not know.
+    // The first stream has no block, which the index of the second one does not count.
     let mut two = image.clone();
     two.splice(12..12, empty[12..].iter().copied());
     refused(&script, &two, (XZ, 0, 0), ELIBBAD)
 }
 
-/// Each of 8 MiB at most.
+/// Each block decompresses to 8 MiB at most.
 fn blocks_of_lz4() -> Result {
     let script = Script::load()?;
     let text = text(LZ4_BLOCK + 1);
@@ -94,7 +95,7 @@ fn blocks_of_lz4() -> Result {
     refused(&script, &one, (LZ4, 0, 0), ELIBBAD)?;
     refused(&script, &one, (LZ4, text.len() as u64, EXACT), ELIBBAD)?;
 
-    // Shorter ones, the empty one too; but not one of no bytes.
+    // Shorter blocks are accepted, even an empty one, but not a block that has no bytes itself.
     let short = [
         b"\x02\x21\x4c\x18",
         &lz4_block(b"kexec ")[..],
@@ -105,18 +106,18 @@ fn blocks_of_lz4() -> Result {
     check(&script, &short, (LZ4, 0, 0), b"kexec kexec")?;
     let none = [&short[..], &[0; 4]].concat();
     refused(&script, &none, (LZ4, 0, 0), ELIBBAD)?;
-    // Longer than what does not compress becomes.
+    // Longer than a block that does not compress.
     let mut long = b"\x02\x21\x4c\x18".to_vec();
     long.extend((LZ4_BLOCK as u32 + LZ4_BLOCK as u32 / 255 + 17).to_le_bytes());
     long.resize(long.len() + 2 * LZ4_BLOCK, 0);
     refused(&script, &long, (LZ4, 0, 0), ELIBBAD)
 }
 
-/// Header and output are under checksums. In between, a bit more or less can make the same output.
+/// Checksums cover header and output. Different compressed bytes can have the same output.
 fn checksums_of_lzo() -> Result {
     let script = Script::load()?;
     let image = lzo(&text(200));
-    // The method and the flags are another matter.
+    // Other methods and flags are refused with another errno.
     for at in (9..15).chain(16..17).chain(21..image.len()) {
         let mut image = image.clone();
         image[at] ^= 0xff;
@@ -138,7 +139,7 @@ fn checksums_of_lzo() -> Result {
     Ok(())
 }
 
-/// Each of 256 KiB at most; what does not compress is stored.
+/// Each block decompresses to 256 KiB at most. A block that does not compress is stored.
 fn blocks_of_lzo() -> Result {
     let script = Script::load()?;
     let text = text(LZO_BLOCK + 1);
@@ -157,7 +158,8 @@ fn blocks_of_lzo() -> Result {
         &[b"k", &text[1..]].concat(),
     )?;
     refused(&script, &file(&[lzo_block(&text)]), (LZO, 0, 0), ELIBBAD)?;
-    // Blocks that make more and less than they say, also with room behind.
+    // Blocks that decompress to more or to less than they claim, with and without another behind
+    // them.
     for len in [99u32, 101] {
         let mut block = lzo_block(&[b'x'; 100]);
         block[..4].copy_from_slice(&len.to_be_bytes());
@@ -168,7 +170,7 @@ fn blocks_of_lzo() -> Result {
     Ok(())
 }
 
-/// Each takes time, also if it makes nothing.
+/// Each block takes time, even if it decompresses to nothing.
 fn too_many_blocks() -> Result {
     const BLOCKS_MAX: usize = 1 << 18;
 

@@ -199,7 +199,7 @@ fn sizes_of_the_structure() -> Result {
         (size_of::<Test>(), 1, 0, 1),
         (size_of::<Longer>(), 0, 0, 1),
         (size_of::<Longer>(), 1, libc::E2BIG, 1),
-        // Shorter: the rest is zero.
+        // If it is shorter, the rest counts as zero.
         (48, 0, 0, 1),
         (44, 0, 0, 0),
         (0, 0, libc::EINVAL, 0),
@@ -214,7 +214,7 @@ fn sizes_of_the_structure() -> Result {
         }
     }
 
-    // None at all: everything is zero, and nothing comes out.
+    // Without the structure everything is zero, and no structure is returned.
     let mut options = options(b"", &longer.test);
     options.ctx_in = ptr::null();
     equal(
@@ -295,7 +295,7 @@ fn room_for_the_output() -> Result {
         equal(format!("{what}: data"), data, part.to_vec())?;
     }
 
-    // Without a buffer only the length is asked for.
+    // Without a buffer, only the length is returned.
     let test = Test::default();
     let mut options = options(b"an image", &test);
     equal(
@@ -339,7 +339,7 @@ fn a_refusal_ends_the_repetitions() -> Result {
         &input,
         &[
             (bind_kernel(range(IMAGE, 0, 8)), refused),
-            // All that follows is refused as well.
+            // All later calls are refused as well.
             (stat(INITRD), refused),
         ],
         libc::EACCES,

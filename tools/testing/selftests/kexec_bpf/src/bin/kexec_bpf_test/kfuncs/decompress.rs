@@ -39,7 +39,7 @@ pub const ELIBBAD: i64 = -libc::ELIBBAD as i64;
 pub const ENOPKG: i64 = -libc::ENOPKG as i64;
 pub const EFBIG: i64 = -libc::EFBIG as i64;
 
-/// KEXEC_BPF_IMAGE_MAX
+/// `KEXEC_BPF_IMAGE_MAX`
 const OUT_MAX: u64 = 1 << 30;
 
 const OK: i64 = HANDLE as i64;
@@ -59,7 +59,7 @@ pub fn text(len: usize) -> Vec<u8> {
     text
 }
 
-/// By each algorithm.
+/// The bytes, compressed by each algorithm.
 fn compressed(bytes: &[u8]) -> [(u64, Vec<u8>); 5] {
     [
         (GZIP, gzip(bytes)),
@@ -92,7 +92,7 @@ pub fn check(script: &Script, image: &[u8], call: (u64, u64, u64), want: &[u8]) 
     equal("output", run.output.kernel == want, true)
 }
 
-/// Decompresses all of `image` in vain.
+/// Fails unless the decompression of all of `image` is refused.
 pub fn refused(script: &Script, image: &[u8], call: (u64, u64, u64), returned: i64) -> Result {
     let input = Input {
         image,
@@ -218,7 +218,7 @@ fn unknown_algorithms() -> Result {
     for algo in [6, (1 << 32) | GZIP, u64::MAX] {
         refused(&script, &gzip(&text), (algo, 0, 0), ENOPKG).context(algo)?;
     }
-    // Said to be what it is not.
+    // The algorithm is that of another format.
     refused(&script, &gzip(&text), (ZSTD, 0, 0), ELIBBAD)?;
     refused(&script, &zstd(&text), (GZIP, 0, 0), ELIBBAD)?;
     refused(&script, &zstd(&text), (XZ, 0, 0), ELIBBAD)?;
@@ -265,7 +265,7 @@ fn sizes_that_are_not_said() -> Result {
     refused(&script, &image, (ZSTD, 299_999, 0), EFBIG)
 }
 
-/// Streams that claim what they cannot have: refused before there is a buffer for it.
+/// Streams that claim an impossible size are refused before a buffer is allocated.
 fn sizes_that_are_too_large() -> Result {
     let script = Script::load()?;
     let mut image = gzip(b"short");
@@ -283,10 +283,10 @@ fn sizes_that_are_too_large() -> Result {
     Ok(())
 }
 
-/// More than the kernel's own limit.
+/// The output would be over the kernel's limit.
 fn bombs() -> Result {
     let script = Script::load()?;
-    // As many bytes as deflate needs at least.
+    // At least so many bytes does deflate need for the claimed size.
     let mut image = gzip(b"short");
     image.splice(10..10, vec![0; 1_100_000]);
     let end = image.len();

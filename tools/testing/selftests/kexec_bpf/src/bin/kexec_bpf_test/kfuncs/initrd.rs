@@ -105,7 +105,7 @@ fn pieces_begin_at_multiples_of_four() -> Result {
         equal(format!("{lens:?}"), output.initrd, want)?;
     }
 
-    // The caller's, and one that was bound, are pieces too.
+    // The caller's initrd is a piece too, and so is one that was bound.
     let steps = [(initrd_append(range(IMAGE, 0, 2), 0), 0)];
     let input = Input {
         initrd: b"given",
@@ -235,7 +235,7 @@ fn one_piece_too_many() -> Result {
     let mut steps = vec![(initrd_append(range(IMAGE, 0, 4), 0), 0); PIECES_MAX];
     steps.push((initrd_append(range(IMAGE, 0, 4), 0), EFBIG));
     script.check_until(&image(b"data"), &steps, libc::EFBIG)?;
-    // An empty one is none.
+    // An empty piece does not count.
     steps.pop();
     steps.push((initrd_append(range(IMAGE, 0, 0), 0), 0));
     script.check(&image(b"data"), &steps)?;

@@ -39,7 +39,7 @@ fn enforced(image: &[u8]) -> Input<'_> {
     }
 }
 
-/// The steps have to end in a bound kernel, or in `EACCES` by the last one.
+/// Fails unless the steps end in a bound kernel, or else the last one returns `EACCES`.
 fn ends(input: &Input<'_>, steps: &[(Step, i64)], bound: bool) -> Result {
     let script = Script::load()?;
     let mut steps = steps.to_vec();
@@ -57,7 +57,7 @@ fn a_range_of_a_signed_image() -> Result {
     for (offset, len) in [(0, 19), (0, 1), (16, 3)] {
         ends(&input, &[(bind_kernel(range(IMAGE, offset, len)), 0)], true)?;
     }
-    // A range of the kernel is one of the image.
+    // A range of the kernel is a range of the image.
     let steps = [
         (bind_kernel(range(IMAGE, 8, 11)), 0),
         (stat(KERNEL), 0),
@@ -80,7 +80,7 @@ fn nothing_of_an_unsigned_image() -> Result {
             false,
         )?;
     }
-    // To bind nothing is no kernel of unverified bytes.
+    // Binding nothing does not bind unverified bytes.
     ends(&input, &[(bind_kernel(range(IMAGE, 0, 0)), 0)], true)
 }
 
@@ -93,7 +93,7 @@ fn bytes_of_the_programs_making() -> Result {
     ends(&enforced(b"an image"), &steps, false)
 }
 
-/// A program cannot hide that it tried.
+/// A program cannot hide that it tried to bind unverified bytes.
 fn refused_whatever_the_program_says() -> Result {
     let script = Script::load()?;
     for returned in [0, 1, -libc::EPERM] {
@@ -130,7 +130,7 @@ fn what_is_decompressed() -> Result {
         ];
         ends(&input, &steps, bound).context(format!("flags {flags}"))?;
     }
-    // Once more, with what the program wrote.
+    // The same with bytes that the program wrote.
     let steps = [
         (put(&image), HANDLE.into()),
         (

@@ -101,7 +101,7 @@ fn someone_writes_to_it() -> Result {
     Ok(())
 }
 
-/// What another thread opens meanwhile is not read.
+/// A descriptor that another thread opens during the load is not read.
 fn taken_while_it_is_not_open() -> Result {
     const CLOSED: i32 = 900;
     let script = Script::load()?;
@@ -137,7 +137,7 @@ fn twice() -> Result {
     ];
     let script = Script::load()?;
     script.check(&Input::default(), &steps)?;
-    // It is about one run.
+    // The next run can read it again.
     script.check(&Input::default(), &steps)?;
     Ok(())
 }
@@ -161,7 +161,7 @@ fn signed_images() -> Result {
         (stat(HANDLE), 0),
     ];
     let run = Script::load()?.check(&Input::default(), &steps)?;
-    // Not all of it: the checksum, for one, is not.
+    // Parts of it are not, such as the checksum.
     let Range { flags, .. } = run.done[1].range;
     equal("verified as a whole", flags & VERIFIED, 0)
 }

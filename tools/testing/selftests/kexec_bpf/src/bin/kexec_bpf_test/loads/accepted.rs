@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_bpf_load(2)` of images that it accepts.
+//! Images that `kexec_bpf_load(2)` accepts.
 
 use std::os::fd::AsRawFd;
 
@@ -28,7 +28,7 @@ tests! {
 const SIGNED: &str = "image: signed by '*";
 const LINUX: usize = 65_536;
 
-/// What `small` has besides its kernel.
+/// The command line of small.efi.
 const CMDLINE: &str = "panic=-1 from=image";
 
 fn initrd_len(image: &[u8]) -> usize {
@@ -117,7 +117,7 @@ fn nested_images() -> Result {
         lines.push("accepted, not installed: dry run".into());
         run.check(0, &lines.iter().map(String::as_str).collect::<Vec<_>>())?;
 
-        // Each level gets what the one above left.
+        // Each level gets the command line that the level above left.
         let file = file(&image)?;
         let load = Load {
             cmdline: b"quiet",
@@ -164,7 +164,7 @@ fn unsigned_image() -> Result {
     Ok(())
 }
 
-/// Authenticode leaves it out.
+/// The Authenticode digest does not cover it.
 fn checksum_changed() -> Result {
     let mut image = image("plain")?;
     let at = pe::checksum(&image);

@@ -25,7 +25,7 @@ const READLOG: u32 = 1;
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
 
-/// Whoever listens gets all records.
+/// A socket that receives all audit records.
 struct Listener(OwnedFd);
 
 impl Listener {
@@ -37,8 +37,8 @@ impl Listener {
         Ok(Self(socket))
     }
 
-    /// The text of this load's record. Waits for it: a test that hangs has failed. Those of loads
-    /// before can be late.
+    /// Waits for the record of this load, and returns its text. Records of earlier loads may arrive
+    /// late.
     fn record(&self, run: &Loaded) -> Result<String> {
         let mut message = [0u8; 8192];
         loop {
@@ -82,16 +82,16 @@ fn check(record: &str, want: &[(&str, &str)]) -> Result {
     }
 }
 
-/// What the record of a good load says, whatever kind it is of.
+/// Checks the fields that the record of each good load has.
 fn check_good(record: &str) -> Result {
-    // There are spaces in the name, so audit writes it as hexadecimal digits.
+    // The name has spaces, so audit writes it as hexadecimal digits.
     let signer = field(record, "signer").and_then(unhex);
     let digest = field(record, "digest").unwrap_or_default();
     let key = field(record, "prog-key").unwrap_or_default();
     let good = is_hex(digest.strip_prefix("sha256:").unwrap_or_default(), 64)
         && is_hex(key, 64)
         && signer.as_deref() == Some(b"kexec_bpf test key, trusted")
-        // Names of the audit system's own: tools would take these for the key of a rule.
+        // Tools of the audit system take this name for the key of a rule.
         && field(record, "key").is_none();
     if !good {
         return Err(record.into());

@@ -9,7 +9,7 @@ use support::harness::{equal, skip, Context, Result};
 use support::load::{enforced, file, image, loaded, unload, unload_crash, Load};
 use support::uapi::{CMDLINE_MAX, CRASH, DRY_RUN, ENFORCED, ON_CRASH, SIGNED};
 
-// The last one gives the memory back for good.
+// The last test gives the memory back until the machine ends.
 tests! {
     EVERYWHERE;
     the_program_sees_it,
@@ -28,7 +28,7 @@ fn need_memory() -> Result {
     }
 }
 
-/// Fails unless just these are loaded.
+/// Fails unless these are loaded, and no others.
 fn both(kernel: bool, crash_kernel: bool) -> Result {
     let crash_loaded = fs::read_to_string("/sys/kernel/kexec_crash_loaded")?.trim() == "1";
     equal(
@@ -79,7 +79,7 @@ fn beside_the_other() -> Result {
     both(false, false)
 }
 
-/// There is room for what the kernel puts before it.
+/// There is room for the text that the kernel puts before it.
 fn the_longest_command_line() -> Result {
     need_memory()?;
     let image = file(&image("bare")?)?;
@@ -100,7 +100,7 @@ fn the_longest_command_line() -> Result {
     both(false, false)
 }
 
-/// As does a dry run.
+/// So does a dry run.
 fn a_refusal_leaves_the_one_before() -> Result {
     need_memory()?;
     let bare = file(&image("bare")?)?;

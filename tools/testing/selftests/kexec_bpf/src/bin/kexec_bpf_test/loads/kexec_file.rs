@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_file_load(2)`, which has to keep to the same policy.
+//! `kexec_file_load(2)` keeps the same policy.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek};
@@ -29,7 +29,7 @@ fn signed_kernel() -> Result {
     unload()
 }
 
-/// What is signed raises no alarm about what is not.
+/// Loading what is signed does not log a lockdown violation.
 fn no_alarm() -> Result {
     let mut log = OpenOptions::new()
         .read(true)
@@ -42,7 +42,7 @@ fn no_alarm() -> Result {
     equal("errno", run.errno, 0).context(run.log.join("\n"))?;
     let mut record = [0; 8192];
     let mut records = 0;
-    // A record a read; at the end there would be a wait.
+    // Each read returns one record. After the last one it fails, as it would have to wait.
     while let Ok(len) = log.read(&mut record) {
         let line = String::from_utf8_lossy(&record[..len]);
         if line.contains("Lockdown: ") {
@@ -50,7 +50,7 @@ fn no_alarm() -> Result {
         }
         records += 1;
     }
-    // The dry run leaves one.
+    // The dry run leaves a record.
     equal("there are records", records > 0, true)
 }
 
@@ -58,7 +58,7 @@ fn changed_kernel() -> Result {
     loads_unless_enforced(&changed()?, libc::EKEYREJECTED)
 }
 
-/// UKI and zboot image: no loader of any architecture takes one for its own.
+/// No loader of any architecture accepts a UKI or a zboot image.
 fn envelopes() -> Result {
     for name in ["good", "zboot-gzip", "zboot-zstd"] {
         let errno = load(&image(name)?)?;
@@ -87,8 +87,8 @@ fn memory_max() -> Result<u64> {
     }
 }
 
-/// Sparse files of any length, that cannot be read as they are open for writing: who tries has had
-/// their length counted, and gets `ETXTBSY` before any memory is taken.
+/// A sparse file of any length that is open for writing. A load counts its length, and then fails
+/// with `ETXTBSY` before it allocates memory.
 struct Long(File, File);
 
 impl Long {
@@ -106,7 +106,7 @@ impl Long {
     }
 }
 
-/// Fails unless just `len` bytes can be held.
+/// Fails unless a load can hold `len` bytes, and no more.
 fn left(long: &Long, len: u64) -> Result {
     for (len, errno) in [
         (len, libc::ETXTBSY),
@@ -139,7 +139,7 @@ fn memory_of_one_load() -> Result {
         )?;
     }
 
-    // Whatever becomes of a load, it gives back what it held.
+    // A load gives back what it held, however it ends.
     let text = file(b"text")?;
     for (kernel, initrd) in [(&text, None), (&kernel, Some(&text)), (&kernel, None)] {
         load_files(kernel, initrd, 0);
@@ -148,7 +148,7 @@ fn memory_of_one_load() -> Result {
     left(&long, max)
 }
 
-/// What one load holds is not there for another one, whichever system call it is.
+/// Both system calls share one limit.
 fn memory_of_all_loads() -> Result {
     const LEN: usize = 16 << 20;
     let max = memory_max()?;
@@ -173,7 +173,7 @@ fn memory_of_all_loads() -> Result {
     thread::scope(|scope| {
         let load = scope.spawn(|| dry.run().errno);
         let asked = fuse.asked()?;
-        // Its log counts, too.
+        // Its log counts too.
         let errno = load_files(long.file(max - LEN as u64 + 1)?, None, 0);
         fuse.fail(&asked);
         equal("errno", load.join().expect("it does not panic"), libc::EIO)?;
@@ -182,7 +182,7 @@ fn memory_of_all_loads() -> Result {
     left(&long, max)
 }
 
-/// The machine lives, however many loads of however large files there are at a time.
+/// Many loads of large files at once do not bring the machine down.
 fn many_large_files() -> Result {
     let killed = || -> Result<Option<String>> {
         let text = fs::read_to_string("/proc/vmstat")?;
@@ -203,7 +203,7 @@ fn many_large_files() -> Result {
             .collect::<Vec<_>>()
     });
     for errno in errnos {
-        // Zeroes are no kernel.
+        // Zeroes are not a kernel.
         let refusals = [libc::ENOEXEC, libc::EINVAL, libc::EFBIG, libc::ENOMEM];
         equal(
             format!("errno {errno} is that of a refusal"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_bpf_load(2)`: what it accepts, what it refuses, what it leaves behind.
+//! `kexec_bpf_load(2)` accepts, refuses and records loads, beside `kexec_file_load(2)`.
 
 pub mod accepted;
 pub mod audit;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The caller's private data, by an image whose program does what they say.
+//! The caller's private data.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -101,7 +101,7 @@ fn other_types() -> Result {
     Ok(())
 }
 
-/// An array by its type. A device has it, and the kernel no way to read it.
+/// The map is an array, but it is on a device, where the kernel cannot read it.
 fn offloaded() -> Result {
     const BUS: &str = "/sys/bus/netdevsim";
     const DEVICE: &str = "71";
@@ -155,7 +155,7 @@ fn not_readable() -> Result {
     run(&image_file()?, data.as_raw_fd()).refused(libc::EBADF, why)
 }
 
-/// Data that the program does not ask for are left alone, and the log says so.
+/// The kernel ignores the data if the program declares no map for them, and logs that.
 fn an_image_without_such_a_map() -> Result {
     let data = ask(RETURN, 7, 0)?;
     let loaded = run(&file(&image("plain")?)?, data.as_fd().as_raw_fd());
@@ -170,7 +170,7 @@ fn the_image_is_taken_once() -> Result {
         let fd = image.as_raw_fd();
         let data = ask(READ_FD, fd.into(), flags)?;
         let loaded = run(&image, data.as_fd().as_raw_fd());
-        // The program may go on without it, so this is not what refuses the load.
+        // The program may go on without the file, so this does not refuse the load.
         let line = format!("program: file: descriptor {fd} was already taken");
         equal("the line", loaded.log.contains(&line), true)?;
         returns(&loaded, -i64::from(libc::EBADF))?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_bpf_load(2)` of what it refuses: each by its errno and by a line that says why.
+//! Loads that `kexec_bpf_load(2)` refuses, each with an errno and a line that says why.
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
@@ -50,7 +50,8 @@ fn dry(bytes: &[u8]) -> Result<Loaded> {
     Ok(Load::dry(&file(bytes)?).run())
 }
 
-/// What was signed and then changed is refused under enforcement; else it is as if not signed.
+/// An image that was changed after it was signed is refused where signatures are enforced.
+/// Elsewhere it counts as unsigned.
 fn changed(bytes: &[u8], why: &str) -> Result {
     let run = dry(bytes)?;
     if enforced() {
@@ -208,7 +209,7 @@ fn too_deeply_nested() -> Result {
     dry(&image("nested-5")?)?.refused(libc::ELOOP, "nesting: more than 4 levels")
 }
 
-/// One level would follow the other without end. It ends with the first.
+/// The levels would never end. The kernel refuses at the first one.
 fn its_own_image() -> Result {
     let image = image("binds_itself")?;
     let run = dry(&image)?;
@@ -236,7 +237,7 @@ fn the_verifier_refuses() -> Result {
         true,
     )
     .context(log)?;
-    // Also where there is no room for its log.
+    // The same without room for its log.
     let file = file(&image)?;
     for size in [0, 1, 64, 200, 400] {
         let load = Load::dry(&file);
@@ -256,7 +257,7 @@ fn the_program_refuses() -> Result {
 fn unverified_kernel() -> Result {
     let run = dry(&image("unverified_kernel")?)?;
     if !enforced() {
-        // 4096 zeroes are no kernel.
+        // 4096 zeroes are not a kernel.
         let why = "kernel: no loader of this architecture knows its format";
         return run.refused(libc::ELIBBAD, why);
     }
@@ -294,7 +295,7 @@ fn command_lines() -> Result {
         load.run()
             .refused(errno, &format!("caller's command line: {why}"))?;
     }
-    // Far too long: not even looked at.
+    // It is far too long. The kernel does not read it.
     let args = Args {
         flags: DRY_RUN,
         image_fd: image.as_raw_fd(),
@@ -307,7 +308,7 @@ fn command_lines() -> Result {
     equal("errno", syscall(&args, ARGS_SIZE_VER0), libc::EFBIG)
 }
 
-/// The policy of uki.bpf.c.
+/// uki.bpf.c decides that.
 fn the_callers_with_the_images_own() -> Result {
     let (image, initrd) = (file(&image("small")?)?, file(b"an initrd")?);
     for (cmdline, initrd, refusal) in [
@@ -341,7 +342,7 @@ fn one_descriptor_twice() -> Result {
     load.run().refused(libc::EBADF, &why)
 }
 
-/// A program that does not end is ended. While it runs nobody else has a name for it.
+/// An endless program can be killed. While it runs it has neither an ID nor a descriptor.
 fn killed() -> Result {
     let file = file(&image("endless_loops")?)?;
     let load = Load::dry(&file);
@@ -361,7 +362,7 @@ fn killed() -> Result {
     let fds = |process: &str| -> Result<usize> {
         Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
     };
-    // Reading the directory takes one.
+    // Reading the directory takes a descriptor.
     let descriptors = (fds(&child.as_raw_nonzero().to_string())?, fds("self")? - 1);
     let ended = waitpid(Some(child), WaitOptions::NOHANG)?;
     equal("the child ended by itself", ended.is_some(), false)?;
@@ -398,7 +399,7 @@ fn needs_cap_sys_boot() -> Result {
     equal("a kernel is loaded", loaded()?, false)
 }
 
-/// After all of the refusals above, once more.
+/// Refused loads leave nothing behind.
 fn nothing_is_left() -> Result {
     let before = bpf_ids();
     for name in [

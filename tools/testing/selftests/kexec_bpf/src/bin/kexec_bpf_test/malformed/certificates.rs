@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The certificate table, which no signature covers: whoever has the file can change it.
+//! The certificate table. No signature covers it, so whoever has the file can change it.
 
 use support::harness::{equal, Context, Result};
 use support::load::image;
@@ -137,8 +137,8 @@ fn kinds_of_digests() -> Result {
     unverified(UNSUPPORTED, |image| image.bytes.clone_from(&md5))
 }
 
-/// If the image is still verified, then as what it was, and as signed by whom it was. Nobody is
-/// named where the certificate cannot be told to be the signer's: it need not be there.
+/// If a changed image is still verified, its digest and its signer are the same as before. The log
+/// names no signer if the certificate in the message is not recognized as the signer's.
 fn any_byte() -> Result {
     let mut tiny = Tiny::new()?;
     let named = dry(&tiny.bytes)?.log;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `kexec_bpf_load(2)` of images whose `.bpf` is no object, or a lie.
+//! Images whose section `.bpf` has a malformed object, or none.
 //!
-//! Images that the tests make are not signed: under enforcement nobody looks into them. There the
-//! signed ones stand for each sort.
+//! The images that these tests make are unsigned. Where signatures are enforced, the kernel refuses
+//! them without looking at the object; there, a few signed images stand for all.
 
 use std::fs;
 use std::thread::sleep;
@@ -37,7 +37,7 @@ fn load(object: &[u8]) -> Result<Loaded> {
     Ok(Load::dry(&file(&pe::image(&[(".bpf", object)]))?).run())
 }
 
-/// Fails unless an object is not looked at under enforcement.
+/// Fails unless an unsigned image is refused whatever its object is.
 fn rejected(object: &[u8]) -> Result {
     load(object)?.ends(libc::EKEYREJECTED, "image: it is not signed")
 }
@@ -60,7 +60,7 @@ fn check(case: &Case) -> Result {
     equal(format!("'{}' in the log", case.says), says, true).context(run.log.join("\n"))
 }
 
-/// Checks all of them, and tells of each that fails.
+/// Checks all cases, and reports each one that fails.
 fn check_all(cases: &[Case]) -> Result {
     if enforced() {
         let mut samples = cases.iter().step_by(10);
@@ -142,7 +142,7 @@ fn truncated() -> Result {
     })
 }
 
-/// Whatever comes of it: it is one of the known errors, and the log says why.
+/// Whatever the verdict is, its errno is a documented one, and the log says why.
 fn a_byte_changed() -> Result {
     const CHANGES: [fn(u8) -> u8; 4] = [
         |_| 0,
@@ -154,7 +154,7 @@ fn a_byte_changed() -> Result {
     if enforced() {
         return rejected(&[&[0], &smallest[1..]].concat());
     }
-    // All of the one, and in turn one of each third of the other.
+    // All changes of each byte of the small object, and one change of each third byte of the other.
     let all = (0..smallest.len()).flat_map(|at| CHANGES.map(|change| (at, change)));
     let in_turn = (0..full.len()).step_by(3).zip(CHANGES.into_iter().cycle());
     let changes = all.map(|change| (&smallest, change));
@@ -170,7 +170,7 @@ fn a_byte_changed() -> Result {
                 .and_then(|()| run.ends(run.errno, "*"))
                 .context(format!("{}, {at:#x}: {:#x}", object.len(), object[at]))
                 .context(run.log.join("\n"))?;
-            // Before the kernel forgets.
+            // Before the kernel's log overwrites its first lines.
             if number % 1024 == 0 {
                 no_splats()?;
             }
@@ -179,7 +179,7 @@ fn a_byte_changed() -> Result {
     })
 }
 
-/// Memory that nobody uses, in KiB.
+/// The available memory in KiB.
 fn free_memory() -> Result<u64> {
     let info = fs::read_to_string("/proc/meminfo")?;
     let line = info
@@ -189,8 +189,8 @@ fn free_memory() -> Result<u64> {
     Ok(number.ok_or("no MemAvailable")?.parse()?)
 }
 
-/// Waits until as much memory is free as before, but for what would not matter if each of thousands
-/// of loads had lost less than a KiB. Programs and maps are freed later, by others.
+/// Waits until as much memory is available as before, less a slack of under a KiB for each of the
+/// thousands of loads. The kernel frees programs and maps some time after a load.
 fn returned(before: u64) -> Result {
     const SLACK: u64 = 4 << 10;
     let start = Instant::now();

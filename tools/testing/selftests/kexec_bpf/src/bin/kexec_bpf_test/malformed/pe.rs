@@ -101,7 +101,7 @@ fn data_directories() -> Result {
     Ok(())
 }
 
-/// There are two ways to find it, which have to lead to the same place.
+/// Two fields determine its offset, and have to agree.
 fn section_table() -> Result {
     let rule = "SizeOfOptionalHeader does not end with the data directories";
     let len = TEXT - OPTIONAL;
@@ -216,7 +216,7 @@ fn overlaps() -> Result {
     Ok(())
 }
 
-/// It does not matter, nor where a section is said to be that has no bytes.
+/// The order of sections does not matter, nor does the offset of a section without bytes.
 fn order_of_sections() -> Result {
     let mut image = Tiny::unsigned()?;
     image.bytes[TEXT..TABLE_END].rotate_left(40);
@@ -225,7 +225,7 @@ fn order_of_sections() -> Result {
     well_formed(&image.bytes)
 }
 
-/// What follows the sections is no gap: the digest covers it.
+/// Bytes behind the sections are not a gap: the digest covers them.
 fn tails() -> Result {
     let mut image = Tiny::unsigned()?;
     image.bytes.extend(b"a tail");
@@ -265,7 +265,7 @@ fn names_of_sections() -> Result {
     ] {
         let mut image = Tiny::unsigned()?;
         put(&mut image.bytes, BPF, *name);
-        // Where "/4" would be the name at byte 4 of what follows the symbols: there are none.
+        // "/4" would refer to byte 4 behind the symbols, of which there are none.
         image.put32(PE + 12, image.bytes.len());
         image.bytes.extend(b"\x09\0\0\0.bpf\0");
         let why = "image: there is no section .bpf";
@@ -281,7 +281,7 @@ fn sizes_of_the_program() -> Result {
         image.put32(BPF + VIRTUAL_SIZE, size);
         well_formed_but(libc::ELIBBAD, NO_OBJECT, &image.bytes)?;
     }
-    // What memory would have beyond the file is no part of it.
+    // Bytes that only exist in memory are not a part of it.
     for size in [raw_len, raw_len + 1, MOST] {
         let mut image = Tiny::unsigned()?;
         image.put32(BPF + VIRTUAL_SIZE, size);
@@ -361,7 +361,7 @@ fn cut_anywhere() -> Result {
     verified(|_| ())
 }
 
-/// The checksum is all that may change.
+/// Only the checksum may change.
 fn any_byte_of_the_headers() -> Result {
     let mut tiny = Tiny::new()?;
     for at in 0..HEADERS_END {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a load takes of memory is given back, and is charged to its process: so a limit holds for
-//! it.
+//! A load gives its memory back. The memory is charged to the cgroup of the process, whose limit
+//! holds.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -20,12 +20,12 @@ tests! {
     limit_refuses,
 }
 
-/// How often each case is run. A page lost each time is more than the noise; of what is charged to
-/// the cgroup a kilobyte is.
+/// How often each case runs: often enough that a page lost each time exceeds the noise. Of memory
+/// that is charged to the cgroup, a KiB lost each time does.
 const TIMES: u32 = 32;
 const NOISE: u64 = TIMES as u64 * 4096 / 2;
 
-/// Fails unless memory and numbers are as before, after a load was made many times.
+/// Fails unless many runs of a load leave no memory, programs, maps or BTF behind.
 fn gives_all_back(load: &Load<'_>) -> Result {
     let run = |times| -> Result {
         let cgroup = Cgroup::new()?;
@@ -37,11 +37,11 @@ fn gives_all_back(load: &Load<'_>) -> Result {
         equal("it returned", matches!(end, End::Returned(_)), true)?;
         cgroup.all_given_back()
     };
-    // What is allocated once and kept.
+    // The first runs allocate what the kernel then keeps.
     run(2)?;
     let ids = bpf_ids();
     let mut lost = 0;
-    // Others allocate as well, but not each time: what is leaked is.
+    // Others allocate memory as well, but not in each round. A leak is there in each round.
     for _ in 0..4 {
         let before = held()?;
         run(TIMES)?;
@@ -55,7 +55,7 @@ fn gives_all_back(load: &Load<'_>) -> Result {
     Err(format!("{lost} bytes are lost in {TIMES} runs").into())
 }
 
-/// One for each place where a load can end.
+/// There is a load for each place where one can end.
 fn all_is_given_back() -> Result {
     let text = file(b"text")?;
     let fine = file(&image("small")?)?;
@@ -98,11 +98,11 @@ fn all_is_given_back() -> Result {
     Ok(())
 }
 
-/// The limits that are tried, in bytes over what the process has at its start.
+/// The steps between the limits that are tried, in bytes.
 const STEP: u64 = 1 << 15;
 const STEPS: u64 = 200;
 
-/// Loads with growing limits until one is enough. `check` looks at those before.
+/// Loads with growing limits until one is enough. Calls `check` with the loads before that.
 fn growing_limits(
     image: &File,
     check: impl Fn(End, &Loaded, &Cgroup) -> Result,
@@ -135,7 +135,7 @@ fn growing_limits(
     Err("no limit is enough".into())
 }
 
-/// The log is empty where there is no memory for the log itself.
+/// Fails unless the load ended with `ENOMEM`. If there was no memory for the log, it is empty.
 fn told(end: End, loaded: &Loaded) -> Result {
     equal("end", end, End::Returned(libc::ENOMEM))?;
     match loaded.log.last() {
@@ -144,7 +144,8 @@ fn told(end: End, loaded: &Loaded) -> Result {
     }
 }
 
-/// An allocation that does not wait for memory is told that there is none: maps are made that way.
+/// The limit kills the process, unless it is met in an allocation that does not wait for memory.
+/// Maps are allocated that way.
 fn limit_kills() -> Result {
     let image = file(&image("small")?)?;
     let ids = bpf_ids();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each allocation of a load fails once: the load succeeds all the same or is refused for want of
-//! memory, and nothing is left of it.
+//! Each allocation of a load fails once. The load then succeeds all the same, or it is refused for
+//! lack of memory, and leaves nothing behind.
 
 use std::os::fd::AsRawFd;
 
@@ -22,7 +22,7 @@ fn each_of_a_small_program() -> Result {
         cmdline: b"quiet",
         ..Load::dry(&image)
     };
-    // 4096 zeroes are no kernel: this is what is looked at last.
+    // The last check finds that 4096 zeroes are not a kernel.
     fails(&load, 1, libc::ELIBBAD, "")
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The limits of what a program makes, at them and one over, in a load.
+//! The limits of what a program can make in a load: at the limit, and one over.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -24,7 +24,7 @@ tests! {
     memory_of_all_loads,
 }
 
-/// A load whose program does something so many times, or to so many bytes.
+/// A load whose program does something `n` times, or with `len` bytes.
 fn run(op: u64, n: usize, len: u64) -> Result<Loaded> {
     let data = ask(op, n as i64, len)?;
     let image = file(&image("obey")?)?;
@@ -49,7 +49,7 @@ fn resources() -> Result {
 
 fn pieces_of_the_initrd() -> Result {
     let why = "program: initrd: it would be too long, or of too many pieces";
-    // All of them do, and there is still no kernel.
+    // All pieces fit, but the program binds no kernel.
     run(PIECES, PIECES_MAX, 0)?.refused(libc::ECANCELED, "the program bound no kernel")?;
     run(PIECES, PIECES_MAX + 1, 0)?.refused(libc::EFBIG, why)
 }
@@ -63,7 +63,7 @@ fn command_line() -> Result {
 
 const ENOEXEC: i64 = -libc::ENOEXEC as i64;
 
-/// What was read and refused is given back at once.
+/// Memory of a refused file is given back at once.
 fn memory_of_files_that_are_refused() -> Result {
     let script = Script::load()?;
     let files = (0..4)
@@ -78,7 +78,7 @@ fn memory_of_files_that_are_refused() -> Result {
     Ok(())
 }
 
-/// What handles stand for counts together.
+/// The memory of all handles counts together.
 fn memory_of_files_that_are_kept() -> Result {
     let script = Script::load()?;
     let [first, second, third] = [4, 4, 4].map(|tenths| sparse(budget()? * tenths / 10));
@@ -98,7 +98,7 @@ fn memory_of_files_that_are_kept() -> Result {
 fn memory_of_a_joined_initrd() -> Result {
     let image = file(&image("obey")?)?;
     for (tenths, errno, why) in [
-        // With the file, it takes 9 tenths and 12.
+        // With the file, that takes 9 tenths of the limit, or 12.
         (
             3,
             libc::ELIBBAD,
@@ -121,7 +121,7 @@ fn memory_of_a_joined_initrd() -> Result {
     Ok(())
 }
 
-/// A load that waits for a file has its memory taken already.
+/// The memory of a load counts while it waits for its file.
 fn memory_of_all_loads() -> Result {
     let fuse = Fuse::mount((budget()? * 6 / 10) as usize, Mode::Direct)?;
     let first = Child::start(&Load::dry(fuse.file()))?;

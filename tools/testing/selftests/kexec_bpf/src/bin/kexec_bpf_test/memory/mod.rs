@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The memory that loads take: limits, what is given back, and what happens without.
+//! The memory of loads: its limits, its return, and loads without enough of it.
 
 pub mod cgroup;
 pub mod failed_allocations;

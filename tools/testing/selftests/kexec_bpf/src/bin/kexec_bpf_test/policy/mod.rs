@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The policy of signatures: which images count as signed, and from when on.
+//! Which images count as signed, and what becomes of loads while the policy changes.
 
 pub mod revoked;
 pub mod signatures;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a revoked key has signed, as root would have it taken: no signature covers which signers
-//! and certificates a PKCS #7 message has, or what is in short supply meanwhile.
+//! Attempts to have a signature of a revoked key accepted: by other signers and certificates in the
+//! PKCS #7 message, which no signature covers, and by a lack of memory.
 
 use support::embedded::returned_flags;
 use support::fail_nth::fails;
@@ -14,7 +14,6 @@ use support::pkcs7::{naming, Message};
 use super::signatures::malformed;
 use super::without_certificates;
 
-// What these add to the blacklist is there until the machine ends.
 tests! {
     BELOW_CONFIDENTIALITY.in_turn(Turn::Keyrings);
     signers_added,
@@ -24,8 +23,8 @@ tests! {
     kexec_file_load,
 }
 
-/// The message of each, `(name, message)`, with signers added in all the ways that have once made
-/// the kernel take it. `by` gives the messages of others.
+/// A message with signers added, in each of the ways that once made the kernel accept it, and the
+/// name of each way. `by` returns the message of another signer.
 fn with_signers_added(
     message: &Message,
     by: impl Fn(&str) -> Result<Message>,
@@ -43,7 +42,7 @@ fn with_signers_added(
                 .clone()
                 .with_signer(naming(signer, by("untrusted")?.issued()?)?)?,
         ),
-        // The search among the revoked keys ends here, without an answer.
+        // The search among the revoked keys used to end here, without a result.
         (
             "another revoked one",
             message.clone().with_signer(wrong.clone())?,
@@ -52,7 +51,7 @@ fn with_signers_added(
             "another revoked one, first",
             message.clone().with_first_signer(wrong.clone())?,
         ),
-        // In addition, the second is taken for verified since the first was.
+        // In addition, the second signer used to count as verified because the first one did.
         (
             "twice, and another revoked one",
             twice.clone().with_signer(wrong)?,
@@ -68,7 +67,7 @@ fn with_signers_added(
     ])
 }
 
-/// Of an image, each message with several signers is malformed.
+/// The message of an image is malformed if it has several signers.
 fn signers_added() -> Result {
     for name in ["builtin", "revoked", "leaked", "of-leaked", "withdrawn"] {
         let image = policy_image(name)?;
@@ -80,8 +79,8 @@ fn signers_added() -> Result {
     Ok(())
 }
 
-/// Other messages may have several signers. An entry of the blacklist takes one; it is added only
-/// when its own message comes.
+/// Other messages may have several signers. A blacklist entry needs such a message. It is added
+/// only with its own one.
 fn other_messages() -> Result {
     trust("withdrawn")?;
     blacklist("withdrawn")?;
@@ -97,7 +96,7 @@ fn other_messages() -> Result {
             let errno = add(&message.0.encode())?;
             equal("errno", errno, libc::EKEYREJECTED).context(format!("{name}, {how}"))?;
         }
-        // Of these keys one is builtin. Without its certificate nobody knows another.
+        // Only this key is builtin. Without their certificates, the others are unknown.
         let errno = match name {
             "revoked" => libc::EKEYREJECTED,
             _ => libc::ENOKEY,
@@ -108,7 +107,7 @@ fn other_messages() -> Result {
     equal("errno", add(&stored("policy/false.entry.p7")?)?, 0)
 }
 
-/// What a revoked key certifies is not added to the trusted keys.
+/// A key that a revoked key certifies is not added to the trusted keys.
 fn keys_certified() -> Result {
     trust("withdrawn")?;
     blacklist("withdrawn")?;
@@ -147,7 +146,7 @@ fn allocations_fail() -> Result {
     Ok(())
 }
 
-/// `kexec_file_load(2)` asks the blacklist for the digest of an image, too.
+/// `kexec_file_load(2)` too searches the blacklist for the digest of an image.
 fn kexec_file_load() -> Result {
     blacklist("listed")?;
     kexec_file::loads_unless_enforced(&stored("policy/listed.kernel")?, libc::EKEYREVOKED)

@@ -16,7 +16,6 @@ use support::uapi::{ENFORCED, HANDLE, SIGNED, VERIFY_PE};
 
 use super::without_certificates;
 
-// The last rows hold until the machine ends.
 tests! {
     EVERYWHERE
         .and_secure_boot()
@@ -27,7 +26,7 @@ tests! {
 
 const DOCUMENTATION: &str = include_str!("../../../../../../../../Documentation/bpf/kexec.rst");
 
-/// What becomes of an image where signatures are enforced.
+/// The verdict on an image where signatures are enforced.
 #[derive(Clone, Copy)]
 enum Verdict<'a> {
     Loads,
@@ -51,7 +50,7 @@ struct Row {
     /// Who certified the signer, and how many hexadecimal digits the digest has, if it loads.
     signer: &'static str,
     digits: usize,
-    /// The verdict before, and what makes it that of the row until the machine ends.
+    /// The verdict before a change, and the change, which stays until the machine ends.
     change: Option<(Verdict<'static>, fn() -> Result)>,
 }
 
@@ -85,7 +84,7 @@ impl Row {
     }
 }
 
-/// All but a few of the images are alike, but for their signatures.
+/// Nearly all images differ only in their signatures.
 #[rustfmt::skip]
 const ROWS: [Row; 32] = [
     Row::new("none", || policy_image("none")),
@@ -131,7 +130,7 @@ const ROWS: [Row; 32] = [
 
 fn changed() -> Result<Vec<u8>> {
     let mut image = policy_image("builtin")?;
-    // In the first section, which is not that of the program.
+    // The first section does not have the program.
     let at = sections(&image)[0].at;
     image[at] ^= 1;
     Ok(image)
@@ -169,7 +168,8 @@ fn twice() -> Result<Vec<u8>> {
     Ok(message.with_signer(signer)?.into_image(&image))
 }
 
-/// By the leaked key twice, and by one whose certificate says falsely that the leaked one made it.
+/// Signed by the leaked key twice, and by one whose certificate falsely names the leaked key as its
+/// issuer.
 fn signers_added() -> Result<Vec<u8>> {
     let image = policy_image("leaked")?;
     let mut message = Message::of(&image)?;
@@ -230,12 +230,13 @@ pub fn malformed(image: &[u8]) -> Result {
     check(image, &ROWS[1], MALFORMED)
 }
 
-/// Whether the verdict is this one: of a load, and of reading a file that has to be signed.
+/// Fails unless this is the verdict of a load, and that of a program that reads the image as a
+/// signed file.
 fn check(image: &[u8], row: &Row, verdict: Verdict<'_>) -> Result {
     let run = Load::dry(&file(image)?).run();
     let enforcement = if enforced() { ENFORCED } else { 0 };
     let signed = format!("image: signed by '{}', digest *", row.signer);
-    // The program was run, which refuses all.
+    // The program ran. It refuses every image.
     let ran = |first: &str, flags| {
         let returned = format!("refused: {}", returned_flags(flags));
         let end = format!("not loaded: -{}", libc::ECANCELED);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads that began before the policy was made stricter, and go on after that. A file that is not
-//! read yet holds them up. What is set here lasts until the machine ends.
+//! Loads that begin before the policy gets stricter, and go on after that. They wait for a file
+//! until the policy has changed.
 
 use std::fs::{self, File};
 use std::io;
@@ -43,7 +43,7 @@ impl<'scope, 'a: 'scope> Held<'scope, 'a> {
         Ok(Self { fuse, asked, load })
     }
 
-    /// Lets it go on with these bytes. Returns 0 or its errno.
+    /// Lets it go on with these bytes. Returns its errno, or 0.
     fn goes_on(self, bytes: &[u8]) -> Result<i32> {
         let done = self.fuse.answer_out_of(&self.asked, bytes, usize::MAX);
         self.fuse.serve_from(done, bytes, usize::MAX)?;
@@ -51,7 +51,7 @@ impl<'scope, 'a: 'scope> Held<'scope, 'a> {
     }
 }
 
-/// A page of a file as a segment for `kexec_load(2)`, into memory that there is. Returns 0 or an
+/// Loads a page of a file with `kexec_load(2)`, as a segment at this address. Returns 0 or an
 /// errno.
 fn load_segment(file: &File, mem: usize) -> i32 {
     const LEN: usize = 4096;
@@ -82,7 +82,7 @@ fn load_segment(file: &File, mem: usize) -> i32 {
     errno
 }
 
-/// An address 64 MiB behind the begin of memory.
+/// An address 64 MiB behind the beginning of memory.
 fn some_memory() -> Result<usize> {
     let map = fs::read_to_string("/proc/iomem")?;
     let starts = map.lines().filter(|line| line.ends_with(" : System RAM"));
@@ -127,7 +127,7 @@ fn locked_down() -> Result {
         let held_kernel = Held::new(scope, &kernel, |file| load_files(file, None, 0))?;
         let held_image = Held::new(scope, &fuses[2], |file| load_image(&bare, Some(file), 0))?;
         let held_envelope = Held::new(scope, &envelope, |file| load_image(file, None, 0))?;
-        // The last one, as it has the lock.
+        // This is the last one, because it holds the lock.
         let held_page = Held::new(scope, &page, |file| load_segment(file, mem))?;
 
         fs::write(LOCKDOWN, "integrity").context(LOCKDOWN)?;
@@ -150,7 +150,7 @@ fn locked_down() -> Result {
             &rejected,
         )?;
         refused("unsigned kernel", held_kernel, &unsigned, &[libc::EPERM])?;
-        // What its program took of the caller was taken without enforcement.
+        // Its program took the caller's command line and initrd without enforcement.
         refused(
             "initrd of a signed image",
             held_image,
@@ -205,7 +205,7 @@ fn only_loads_count() -> Result {
 
 const DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
 
-/// Of crash kernels: of the others, there is none left.
+/// This loads crash kernels, because other loads have reached their limit.
 fn disabled() -> Result {
     if !fs::exists(DISABLED)? {
         return skip(format!("there is no {DISABLED}"));
@@ -222,7 +222,7 @@ fn disabled() -> Result {
         let held_second = Held::new(scope, &second, |file| {
             load_image(&bare, Some(file), ON_CRASH)
         })?;
-        // It cannot be taken back.
+        // This cannot be undone.
         fs::write(DISABLED, "1")?;
         equal(
             "a load that began before",

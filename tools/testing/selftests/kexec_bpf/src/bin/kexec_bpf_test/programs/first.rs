@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The first program of Documentation/bpf/kexec_programs.rst does what is said there.
+//! The first program of Documentation/bpf/kexec_programs.rst does what the page says.
 
 use std::io;
 use std::process::Command;
@@ -24,7 +24,7 @@ fn program() -> Result<Object> {
     Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/first.o")))
 }
 
-/// The log that is printed there, where "..." stands for what differs from build to build.
+/// The log is that of the page, where "..." stands for text that differs from build to build.
 fn its_log() -> Result {
     image("first")?;
     let output = match Command::new("kexec-bpf")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The programs of tools/kexec_bpf, and the first one of the documentation, on images that are made
-//! here.
+//! The programs of tools/kexec_bpf and of the documentation, on images that the tests make.
 
 pub mod first;
 pub mod uki;
@@ -18,7 +17,7 @@ const INITRD: i32 = 4;
 const CMDLINE: i32 = 5;
 const ALGORITHM: i32 = 7;
 
-/// The program.
+/// The program for UKIs.
 fn uki() -> Result<Object> {
     Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/uki.o")))
 }

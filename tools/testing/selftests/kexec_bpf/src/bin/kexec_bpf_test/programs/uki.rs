@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program for UKIs on images that are made here.
+//! The program for UKIs.
 
 use support::harness::{equal, Context, Result};
 use support::object::Input;
@@ -48,7 +48,7 @@ fn uki_parts() -> Result {
     Ok(())
 }
 
-/// Who wins where both image and caller have something.
+/// Initrd and command line, where image and caller both have one.
 fn uki_policy() -> Result {
     let object = uki()?;
     let choices = [false, true];
@@ -123,7 +123,7 @@ fn uki_without_kernel() -> Result {
 fn uki_that_is_none() -> Result {
     let object = uki()?;
     let image = pe::image(&[(".linux", b"a kernel")]);
-    // Each length that ends in the headers.
+    // The image ends in its headers.
     for len in 0..0x80 + 24 {
         returned(&object, &image[..len], -libc::ERANGE).context(format!("{len} bytes"))?;
     }

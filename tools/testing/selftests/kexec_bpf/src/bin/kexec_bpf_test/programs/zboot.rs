@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program for zboot images, and the one for UKIs that hold such, on images that are made here
-//! and on Debian's.
+//! The program for zboot images, and that for UKIs whose kernel is a zboot image.
 
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -43,7 +42,7 @@ fn zboot() -> Result<Object> {
     Object::new(include_bytes!(concat!(env!("OUT_DIR"), "/zboot.o")))
 }
 
-/// A zboot image: a PE file whose first section has the payload and what follows it.
+/// A zboot image: a PE file whose first section has the payload, with `tail` behind it.
 fn zboot_image(payload: &[u8], compression: &[u8], tail: &[u8], more: &[(&str, &[u8])]) -> Vec<u8> {
     let text = [payload, tail].concat();
     let mut image = pe::image(&[&[(".text", &text[..])], more].concat());
@@ -60,7 +59,7 @@ fn zboot_image(payload: &[u8], compression: &[u8], tail: &[u8], more: &[(&str, &
 
 const KERNEL: &[u8] = b"a kernel a kernel a kernel a kernel";
 
-/// The length of the kernel, as it is behind payloads other than gzip's.
+/// The length of the kernel, which follows payloads other than gzip's.
 const LEN: [u8; 4] = (KERNEL.len() as u32).to_le_bytes();
 
 fn gzip() -> Vec<u8> {
@@ -154,7 +153,7 @@ fn unsigned() -> Result {
     equal("errno", run(&zboot()?, &input).errno, libc::EACCES)
 }
 
-/// Of gzip the last word of the payload counts, of others the one behind it.
+/// For gzip, the last word of the payload is the length; for others, the word behind the payload.
 fn where_the_length_is() -> Result {
     let object = zboot()?;
     for tail in [[0; 4], [0xff; 4]] {
@@ -174,7 +173,7 @@ fn where_the_length_is() -> Result {
     returned(&object, &zboot_image(&counted, b"zstd", &LEN, &[]), ELIBBAD)
 }
 
-/// What Linux once made, too.
+/// Including those that older versions of Linux made.
 fn other_compressions() -> Result {
     let object = zboot()?;
     for name in ["LZ4", "lzma", "lzop", "xz", "GZIP", "bzip2", ""] {
@@ -186,8 +185,8 @@ fn other_compressions() -> Result {
     Ok(())
 }
 
-/// Debian's for loong64, whose zstd frame says no length and has a window of 128 MiB; also as the
-/// kernel of a UKI. What comes of it is what libzstd makes of it.
+/// Debian's image for loong64, alone and as the kernel of a UKI. Its zstd frame has no length and a
+/// window of 128 MiB. The result has to be that of libzstd.
 fn debian() -> Result {
     let mut image = load::image("loong64")?;
     let field = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| image[at + i])) as usize;
@@ -243,7 +242,7 @@ fn in_uki() -> Result {
     Ok(())
 }
 
-/// That program is to run next: the kernel is left as it is.
+/// The program of the zboot image is to run next, so that of the UKI does not unpack the kernel.
 fn in_uki_with_program() -> Result {
     let object = uki()?;
     for sections in [
@@ -258,7 +257,7 @@ fn in_uki_with_program() -> Result {
         };
         parts(&run(&object, &input), &kernel, b"", b"")?;
     }
-    // The name in full.
+    // Another name that begins with ".bpf".
     let kernel = zboot_image(&zstd(), b"zstd", &LEN, &[(".bpf1", b"")]);
     let image = pe::image(&[(".linux", &kernel)]);
     let input = Input {
@@ -271,7 +270,7 @@ fn in_uki_with_program() -> Result {
 fn in_uki_damaged() -> Result {
     let object = uki()?;
     let kernel = zstd_image();
-    // Less than the magic number is no zboot image.
+    // It ends in the magic number, so it is not a zboot image.
     let image = pe::image(&[(".linux", &kernel[..7])]);
     let input = Input {
         image: &image,
@@ -293,7 +292,8 @@ fn in_uki_damaged() -> Result {
     returned(&object, &pe::image(&[(".linux", &far)]), -libc::ERANGE)
 }
 
-/// Dry runs of an image: `lines` come between those of the signature and of the end.
+/// Fails unless a dry run of an image is accepted, with `lines` in the log between that of the
+/// signature and those at the end.
 fn dry(name: &str, initrd: &[u8], cmdline: &[u8], lines: &[&str]) -> Result {
     let (image, caller) = (file(&load::image(name)?)?, file(initrd)?);
     let load = Load {
@@ -335,7 +335,7 @@ fn loads() -> Result {
     Ok(())
 }
 
-/// By the UKI's program, or by the zboot image's own as the next level.
+/// The program of the UKI unpacks the kernel, or that of the zboot image does so as the next level.
 fn loads_in_uki() -> Result {
     let rest = [
         "program: initrd of 0 bytes",
@@ -372,7 +372,7 @@ fn loads_in_uki() -> Result {
     Ok(())
 }
 
-/// As Linux once made it. The kernel has no decoder for it, and what is asked for is in the log.
+/// Older versions of Linux made such images. The kernel has no decoder for them.
 fn refuses_lzma() -> Result {
     let image = file(&load::image("zboot-lzma")?)?;
     Load::dry(&image)
@@ -380,7 +380,7 @@ fn refuses_lzma() -> Result {
         .refused(libc::ECANCELED, "program returned 7")
 }
 
-/// Some kilobytes that say to be a gigabyte.
+/// Some kilobytes that claim to decompress to a gigabyte.
 fn refuses_more_than_lzo_can_make() -> Result {
     const BLOCKS: u32 = 4095;
     const BLOCK_LEN: u32 = 256 << 10;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads at once: each as if it were alone.
+//! Several loads at once.
 
 use std::thread;
 
@@ -36,7 +36,8 @@ fn dry_runs() -> Result {
     Ok(())
 }
 
-/// Who comes while the kernel copies another's segments is told so, as by kexec_file_load(2).
+/// A load fails with `EBUSY` while the kernel copies the segments of another, as with
+/// `kexec_file_load(2)`.
 fn loads_and_unloads() -> Result {
     let image = file(&image("bare")?)?;
     let load = Load {
@@ -47,7 +48,7 @@ fn loads_and_unloads() -> Result {
     thread::scope(|scope| -> Result {
         let loads = scope.spawn(|| (0..8).map(|_| load.run()).collect::<Vec<_>>());
         while !loads.is_finished() {
-            // It is as busy at times.
+            // This fails while a load copies its segments.
             let _ = unload();
         }
         for loaded in loads.join().expect("it does not panic") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a descriptor stands for: something of any kind, and something else while a load runs.
+//! Descriptors of all kinds, and descriptors that change during a load.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -93,25 +93,25 @@ fn other_kinds() -> Result {
             .context(what)?;
     }
 
-    // A file without a name is as good as any.
+    // A file without a name is accepted.
     equal("errno", Load::dry(&memory(&good)?).run().errno, 0)
 }
 
-/// A file without a name. Whoever has it can write to it at any time: that it is open for writing
-/// does not count.
+/// A file without a name. It is open for writing, but the kernel does not count that for such a
+/// file.
 fn memory(bytes: &[u8]) -> Result<File> {
     let file = File::from(memfd_create("image", MemfdFlags::empty())?);
     file.write_all_at(bytes, 0)?;
     Ok(file)
 }
 
-/// Makes `to` stand for what `from` stands for.
+/// Makes `to` a descriptor of the same file as `from`.
 fn replace(from: &impl AsRawFd, to: RawFd) {
     // SAFETY: Both are descriptors of tests, and all that use them expect it.
     unsafe { libc::dup2(from.as_raw_fd(), to) };
 }
 
-/// What is read is what was taken from the descriptor in the beginning.
+/// The load reads the file that the descriptor had when the load began.
 fn replaced_while_it_is_read() -> Result {
     let good = image("plain")?;
     let want = Load::dry(&file(&good)?).run();
@@ -130,13 +130,13 @@ fn replaced_while_it_is_read() -> Result {
     same(&loaded, &want)
 }
 
-/// Fails unless two loads went the same way.
+/// Fails unless two loads had the same result.
 fn same(got: &Loaded, want: &Loaded) -> Result {
     equal("log", &got.log, &want.log)?;
     equal("errno", got.errno, want.errno)
 }
 
-/// Calls `disturb` in a thread, over and over, as long as `body` takes.
+/// Calls `disturb` in another thread again and again while `body` runs.
 fn disturbed<T>(disturb: impl Fn() + Sync, body: impl FnOnce() -> Result<T>) -> Result<T> {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -151,9 +151,9 @@ fn disturbed<T>(disturb: impl Fn() + Sync, body: impl FnOnce() -> Result<T>) -> 
     })
 }
 
-/// Loads while `disturb` changes what there is to load, from one file to the other and back. Each
-/// load has to go as that of one of them: what was verified is what is loaded. Ends when each was
-/// met often enough.
+/// Loads again and again while `disturb` changes the image from one file to the other and back.
+/// Each load has to have the result of one of them, because the kernel loads the bytes that it
+/// verified. Ends when both results occurred often enough.
 fn one_or_the_other(image: &File, files: [&File; 2], disturb: impl Fn() + Sync) -> Result {
     let outcomes = files.map(|file| Load::dry(file).run());
     let mut counts = [0; 2];
@@ -199,7 +199,7 @@ fn written_to_while_it_is_read() -> Result {
     })
 }
 
-/// Who is reading keeps others from writing. So a load is of the file before or after.
+/// While a load reads a file nobody can write to it. So each load sees the file before or after.
 fn written_to_again_and_again() -> Result {
     let good = image("plain")?;
     let want = Load::dry(&file(&good)?).run();
@@ -210,11 +210,11 @@ fn written_to_again_and_again() -> Result {
     let mut counts = [0; 2];
     let turn = AtomicU32::new(0);
     let disturb = || {
-        // Every other load, so that there are some that read the file as it was.
+        // Only every other load is disturbed, so that some read the unchanged file.
         if turn.load(Ordering::Relaxed) % 2 == 0 {
             return thread::yield_now();
         }
-        // While the load reads it cannot be opened for writing.
+        // This fails while the load reads the file.
         let Ok(file) = OpenOptions::new().write(true).open(&path) else {
             return;
         };
@@ -267,6 +267,6 @@ fn private_data_written_to_while_the_program_runs() -> Result {
         fuse.answer(&asked, b"text");
         Ok(load.join().expect("it does not panic"))
     })?;
-    // Else it would have returned 1.
+    // The program returns 1 if its private data change.
     loaded.refused(libc::ECANCELED, "the program bound no kernel")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads while something else happens: other loads, signals, and changes of what they read.
+//! Loads while something else happens: other loads, signals, and changes of their files.
 
 pub mod at_once;
 pub mod descriptors;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Nothing to grab: what others find of a program while it runs. It runs until a file that it reads
-//! is there.
+//! Other processes cannot get hold of a program while it runs. It waits for a file until the test
+//! is done.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -23,7 +23,7 @@ tests! {
     no_probe_on_its_symbol,
 }
 
-/// Calls `body` with a child whose program runs. Then lets it run to its end.
+/// Calls `body` while the program of a child runs. Then lets it end.
 fn while_it_runs(body: impl FnOnce(&Child) -> Result) -> Result {
     let fuse = Fuse::mount(4, Mode::Direct)?;
     let data = ask(READ_FD, fuse.file().as_raw_fd().into(), 0)?;
@@ -38,7 +38,7 @@ fn while_it_runs(body: impl FnOnce(&Child) -> Result) -> Result {
     let (end, loaded) = child.wait()?;
     result?;
     equal("end", end, End::Returned(libc::ECANCELED)).context(loaded.log.join("\n"))?;
-    // The first handle.
+    // It returns the first handle.
     loaded.refused(libc::ECANCELED, "program returned 4")
 }
 
@@ -50,7 +50,7 @@ fn names(path: &str) -> Result<BTreeSet<String>> {
 
 fn no_descriptors_and_no_mappings() -> Result {
     while_it_runs(|child| {
-        // Reading the directory takes a descriptor, in us alone.
+        // Reading the directory takes a descriptor of ours.
         let theirs = names(&format!("/proc/{}/fd", child.pid()))?;
         let ours = names("/proc/self/fd")?;
         let more: Vec<_> = theirs.difference(&ours).collect();
@@ -66,7 +66,7 @@ fn no_descriptors_and_no_mappings() -> Result {
     })
 }
 
-/// The errno of asking `bpf(2)` for a descriptor of something with this number.
+/// Asks `bpf(2)` for a descriptor of the object with this ID. Returns the errno, or 0.
 fn by_id(open: unsafe extern "C" fn(u32) -> i32, id: u32) -> i32 {
     // SAFETY: There are no requirements.
     let fd = unsafe { open(id) };
@@ -82,7 +82,7 @@ fn no_numbers() -> Result {
     while_it_runs(|_| {
         let known = bpf_ids();
         equal("programs", &known[0], &before[0])?;
-        // One more: the private data that the test itself hands over.
+        // The map with the private data is the test's own.
         equal("number of maps", known[1].len(), before[1].len() + 1)?;
         equal("BTF", &known[2], &before[2])?;
         let open: [unsafe extern "C" fn(u32) -> i32; 3] = [
@@ -91,7 +91,7 @@ fn no_numbers() -> Result {
             libbpf_sys::bpf_btf_get_fd_by_id,
         ];
         for (known, open) in known.iter().zip(open) {
-            // 0 is what the load's own have in place of a number.
+            // The load's own objects have 0 in place of an ID.
             for id in 0..known.last().copied().unwrap_or(0) + 64 {
                 let want = if known.contains(&id) { 0 } else { libc::ENOENT };
                 equal(format!("number {id}"), by_id(open, id), want)?;
@@ -110,7 +110,7 @@ fn no_links() -> Result {
     })
 }
 
-/// Where the kernel's symbols say that programs of this name are, and their symbols.
+/// The addresses and symbols of programs with this name.
 fn symbols(name: &str) -> Result<Vec<(String, String)>> {
     let text = fs::read_to_string("/proc/kallsyms")?;
     let lines = text.lines().filter(|line| line.contains("[bpf]"));
@@ -125,11 +125,11 @@ fn symbols(name: &str) -> Result<Vec<(String, String)>> {
 
 const CLOSED: [i32; 2] = [libc::EPERM, libc::ENOENT];
 
-/// That a program runs can be seen. Nothing can be put into its way.
+/// The symbol of the program is visible, but it cannot be probed or traced.
 fn no_probe_on_its_symbol() -> Result {
-    // Confidentiality closes all of it, even to look: there are no files, or they do not open.
+    // Lockdown "confidentiality" closes tracefs: its files do not exist, or do not open.
     let closed = !tracefs();
-    // By default it is off on riscv.
+    // This is off by default on riscv.
     fs::write("/proc/sys/net/core/bpf_jit_kallsyms", "1")?;
     let write = |file: &str, line: &str| -> Result<i32> {
         let result = OpenOptions::new()
@@ -150,7 +150,7 @@ fn no_probe_on_its_symbol() -> Result {
                 let got = write("kprobe_events", &line)?;
                 let refused = match closed {
                     true => CLOSED.contains(&got),
-                    // No symbol that probes know, or not in the kernel's text.
+                    // Probes do not know the symbol, or it is outside the kernel's text.
                     false => [libc::ENOENT, libc::EINVAL, libc::EILSEQ].contains(&got),
                 };
                 equal(format!("probe by {what}: errno {got}"), refused, true)?;
@@ -167,7 +167,7 @@ fn no_probe_on_its_symbol() -> Result {
     if closed {
         return Ok(());
     }
-    // So it is not that nothing can be probed.
+    // Other functions can be probed.
     let other = write("kprobe_events", "p:other vfs_read")?;
     equal("another probe", other, 0)?;
     equal("without it", write("kprobe_events", "-:other")?, 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A load ends when its process is killed, wherever it is; then others load. And what a file says
-//! that answers as it likes.
+//! Signals end a load wherever it is, and others can load after that. Also: files whose server
+//! answers maliciously.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
@@ -31,7 +31,7 @@ tests! {
     a_file_that_cannot_be_read,
 }
 
-/// Kills a load. Fails unless that ends it, and the next one is fine.
+/// Kills a load. Fails unless that ends it, and the next load is accepted.
 fn kill(child: Child) -> Result {
     child.signal(libc::SIGKILL);
     let (end, loaded) = child.wait()?;
@@ -45,12 +45,12 @@ fn next_is_fine() -> Result {
     equal("errno of the next load", next.errno, 0).context(next.log.join("\n"))
 }
 
-/// Kills the load of an image whose program does not end, while it runs.
+/// Kills the load of an image while its endless program runs.
 fn kill_a_program(name: &str) -> Result {
     let before = bpf_ids();
     let image = file(&image(name)?)?;
     let child = Child::start(&Load::dry(&image))?;
-    // It takes a fraction of that to get there, and the test holds too if it is not there yet.
+    // The program starts long before that. If it does not, the test is still valid.
     equal("it ended by itself", child.ends_within(2000), false).context(child.log())?;
     kill(child)?;
     equal("numbers of programs, maps and BTF", bpf_ids(), before)
@@ -64,8 +64,8 @@ fn in_calls_of_kfuncs() -> Result {
     kill_a_program("endless_calls")
 }
 
-/// Streams that take a minute where the machine is emulated, and seconds where it is not, but the
-/// kernel looks for signals in between.
+/// The kernel checks for signals while it decompresses. These streams take a minute in an emulated
+/// machine, and seconds in others.
 fn while_it_decompresses() -> Result {
     let image = file(&image("obey")?)?;
     for (format, bomb) in [
@@ -73,7 +73,7 @@ fn while_it_decompresses() -> Result {
         ("xz", bombs::xz(48 << 20)),
     ] {
         let child = asking(&image, DECOMPRESS, &file(&bomb)?)?;
-        // To read it takes a fraction of that.
+        // Reading the file takes a fraction of that.
         equal("it ended by itself", child.ends_within(3000), false)
             .context(child.log())
             .context(format)?;
@@ -107,10 +107,10 @@ fn reading(image: &File, file: &File) -> Result<Child> {
     asking(image, READ_FD, file)
 }
 
-/// A load whose program does something with this file.
+/// A load whose program does this with the file.
 fn asking(image: &File, op: u64, file: &File) -> Result<Child> {
     let data = ask(op, file.as_raw_fd().into(), 0)?;
-    // The child has a descriptor of its own.
+    // The child inherits the descriptor.
     Child::start(&Load {
         map: data.as_fd().as_raw_fd(),
         ..Load::dry(image)
@@ -125,7 +125,7 @@ fn while_the_program_reads_a_file() -> Result {
     kill(child)
 }
 
-/// A load that waits for a file does so alone.
+/// Others do not wait for a load that waits for a file.
 fn others_load_while_one_waits() -> Result {
     let private = file(&image("obey")?)?;
     let plain = file(&image("plain")?)?;
@@ -187,7 +187,7 @@ fn a_file_that_is_shorter_than_it_says() -> Result {
     Ok(())
 }
 
-/// Its file system goes away.
+/// Its server answers with an error.
 fn a_file_that_cannot_be_read() -> Result {
     let fuse = Fuse::mount(100_000, Mode::Direct)?;
     let child = Child::start(&Load::dry(fuse.file()))?;

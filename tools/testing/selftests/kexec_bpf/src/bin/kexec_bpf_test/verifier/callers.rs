@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The verdict on a program is the same whoever asks for it, and whatever the system's settings for
-//! BPF are.
+//! The verdict on a program does not depend on the caller, nor on the system's settings for BPF.
 
 use std::fs;
 
@@ -39,7 +38,7 @@ const PROGRAMS: [&str; 7] = [
     "buffer_constant",
 ];
 
-/// What comes of each image.
+/// The result of loading each image.
 fn loads() -> Result<Vec<String>> {
     let load = |name| -> Result<_> {
         let run = Load::dry(&file(&image(name)?)?).run();
@@ -48,7 +47,7 @@ fn loads() -> Result<Vec<String>> {
     IMAGES.into_iter().map(load).collect()
 }
 
-/// What comes of each image, and of each program in a test.
+/// The results of loading each image and each program.
 fn verdicts() -> Result<Vec<String>> {
     let mut all = loads()?;
     for name in PROGRAMS {
@@ -72,14 +71,14 @@ fn same(got: Vec<String>, want: &[String]) -> Result {
 fn fewest_capabilities() -> Result {
     let want = verdicts()?;
     same(with_capabilities(CAP_SYS_BOOT | CAP_BPF, verdicts)?, &want)?;
-    // A load takes no right to load programs of one's own.
+    // A load does not need the right to load BPF programs.
     same(
         with_capabilities(CAP_SYS_BOOT, loads)?,
         &want[..IMAGES.len()],
     )
 }
 
-/// Sets a file of /proc/sys for the time that `body` takes.
+/// Runs `body` while a file of /proc/sys has this value.
 fn with_setting(path: &str, value: &str, body: impl FnOnce() -> Result) -> Result {
     let before = fs::read_to_string(path).context(path)?;
     fs::write(path, value).context(path)?;
@@ -100,7 +99,7 @@ fn settings() -> Result {
     for value in ["0", "1", "2"] {
         with_setting(HARDEN, value, fewest)?;
     }
-    // A kernel that has nothing but the JIT takes no 0.
+    // A kernel without the interpreter does not accept 0.
     match fs::write(JIT, "0") {
         Err(error) => equal("errno", error.raw_os_error(), Some(libc::EINVAL)),
         Ok(()) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All helpers and all kfuncs there are: which ones programs of our type may call, and that
-//! programs of no other type may call ours.
+//! Of all helpers and kfuncs of the kernel, programs of our type may call only a few, and programs
+//! of other types may not call our kfuncs.
 
 use std::ffi::CString;
 use std::io;
@@ -62,7 +62,7 @@ fn then_exit(first: &[bpf_insn]) -> Vec<bpf_insn> {
     [first, &end].concat()
 }
 
-/// How a program is to be loaded.
+/// How to load a program.
 #[derive(Clone, Copy, Default)]
 struct Kind {
     kind: u32,
@@ -152,7 +152,7 @@ fn kfuncs() -> Result {
     for (name, id) in all {
         let insns = then_exit(&[call(KFUNC, id)]);
         let (_, log) = load(KEXEC, &insns).expect_err("a call without arguments");
-        // Of some the kernel takes no call at all, by their prototypes.
+        // The kernel accepts no call of some kfuncs, because of their prototypes.
         let looked_at = !log.contains("processed 0 insns");
         if looked_at && !log.contains(&format!("calling kernel function {name} is not allowed")) {
             allowed.push(name);
@@ -194,7 +194,7 @@ fn our_kfuncs_in_other_types() -> Result {
     let function = id_of(&btf, "vfs_read", FUNC)?;
     let hook = id_of(&btf, "bpf_lsm_file_open", FUNC)?;
     let operations = id_of(&btf, "bpf_dummy_ops", STRUCT)?;
-    // Each type that there is, and with a target where it takes one.
+    // Each type, and those that take a target with one.
     let plain = (1..64).map(|kind| (kind, 0, 0, 0));
     let kinds = plain.chain([
         (SYSCALL, SLEEPABLE, 0, 0),
@@ -232,7 +232,7 @@ fn our_kfuncs_in_other_types() -> Result {
     Ok(())
 }
 
-/// What reads each file of a load: whoever could modify its return would skip the read.
+/// This reads each file of a load. Who could modify its return value would skip the read.
 const READS_FILES: &str = "kernel_read_file";
 
 fn returns_cannot_be_modified() -> Result {
@@ -254,7 +254,7 @@ fn returns_cannot_be_modified() -> Result {
     Ok(())
 }
 
-/// A program that user space loaded has no place where it would be run.
+/// A program that user space loaded cannot be attached to anything.
 fn attaches_to_nothing() -> Result {
     let program = load(KEXEC, &then_exit(&[])).map_err(|(errno, log)| format!("{errno}: {log}"))?;
     let fd = program.as_raw_fd();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier takes of programs of our type, whoever loads them.
+//! The verifier's verdict on programs of our type, whoever loads them.
 
 pub mod callers;
 pub mod closed_lists;

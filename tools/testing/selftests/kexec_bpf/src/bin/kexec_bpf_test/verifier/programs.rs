@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the verifier refuses, and what it says.
+//! Programs that the verifier refuses, and its messages.
 
 use std::os::fd::AsRawFd;
 
@@ -22,7 +22,7 @@ tests! {
     programs_that_attach_to_ours,
 }
 
-/// The object, of which only this program is to be loaded.
+/// The object, set up to load only this program.
 pub fn alone(name: &str) -> Result<OpenObject> {
     let mut object = open(include_bytes!(concat!(env!("OUT_DIR"), "/verifier.o")))?;
     let mut found = false;
@@ -37,7 +37,7 @@ pub fn alone(name: &str) -> Result<OpenObject> {
     }
 }
 
-/// Fails unless the verifier refuses what was opened, and says `why`.
+/// Fails unless the verifier refuses the opened object, and says `why`.
 fn refused(object: OpenObject, why: &str) -> Result {
     match Object::load(object) {
         Ok(_) => Err("the verifier accepts it".into()),
@@ -53,7 +53,7 @@ fn all_refused(cases: &[(&str, &str)]) -> Result {
     for (name, why) in cases {
         refused(alone(name)?, why).context(name)?;
     }
-    // So it is not the object that is at fault.
+    // The rest of the object is not at fault.
     Object::load(alone("accepted")?).context("accepted")?;
     Ok(())
 }
@@ -105,7 +105,7 @@ fn context() -> Result {
     all_refused(&[
         ("ctx_write", "invalid bpf_context access off=8 size=4"),
         ("ctx_past_end", "invalid bpf_context access off=120 size=4"),
-        // Told in other words where the architecture allows no unaligned access at all.
+        // The message differs on architectures that do not allow unaligned access.
         ("ctx_unaligned", "context access off"),
     ])
 }

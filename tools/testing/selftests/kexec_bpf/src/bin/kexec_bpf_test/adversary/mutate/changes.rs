@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kinds of changes, by what they change in PKCS #7 messages and around them.
+//! The kinds of changes: of PKCS #7 messages, of the table around them, and of the headers.
 
 use support::der::{context, Contents, Element, Length, INTEGER, OCTET_STRING, SEQUENCE};
 use support::pe;
@@ -18,7 +18,7 @@ const KEY_ID: u8 = 0x80;
 /// Contents of the OID of a certificate's extension with that.
 const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e];
 
-/// All kinds of changes. They take what they need of others from the messages of other images.
+/// All kinds of changes. Some take elements from the messages of other images.
 pub const CHANGES: &[(&str, Change)] = &[
     ("a SignerInfo twice", |e, r, _| {
         twice(signers(&mut e.message)?, r)
@@ -388,7 +388,7 @@ fn attributes<'a>(message: &'a mut Element, random: &mut Random) -> Option<&'a m
     parts.find(|part| part.tag == context(0))?.elements_mut()
 }
 
-/// Makes a SignerInfo name a certificate of some message, by one of the two ways there are.
+/// Makes a SignerInfo name a certificate of some message, in one of the two possible ways.
 fn renamed(signer: &mut Element, random: &mut Random, messages: &[Element]) -> Option<()> {
     let certificate = certificate_of(random, messages)?;
     let fields = certificate.at(&[0])?;

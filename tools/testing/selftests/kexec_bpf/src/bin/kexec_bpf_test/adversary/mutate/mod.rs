@@ -17,15 +17,15 @@ pub use changes::CHANGES;
 #[derive(Clone)]
 pub struct Envelope {
     pub message: Element,
-    /// How many 256ths of the message are left.
+    /// How much of the message is kept, in 256ths.
     pub kept: usize,
     pub behind_message: Vec<u8>,
-    /// What each byte of the header of the entry is changed by.
+    /// The bits that are flipped in the header of the entry.
     pub header: [u8; 8],
     pub before: Vec<u8>,
     pub after: Vec<u8>,
     pub checksum: Option<u32>,
-    /// What is added to offset and length of the table.
+    /// The numbers that are added to offset and length of the table.
     pub directory: (u32, u32),
 }
 
