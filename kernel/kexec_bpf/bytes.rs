@@ -2,56 +2,64 @@
 
 //! Checked reads from untrusted bytes.
 
-use crate::error::{
-    Error,
-    Result, //
-};
+use crate::error::ParseError;
 use core::ops::Range;
 
-/// The most blocks of a compressed stream. Before the first is decoded, a walk that no signal ends
-/// goes over the headers of all of them; and each takes time to decode even if it makes nothing.
-/// Compressors make some ten thousands of 1 GiB at most, of 128 KiB each or of parts of that.
+/// The most blocks of a compressed stream. Before the first block is decoded, the headers of all
+/// blocks are read, which no signal interrupts; and each block takes time to decode even if it has
+/// no output. Compressors make at most some ten thousand blocks of 1 GiB of data.
 pub const BLOCKS_MAX: usize = 1 << 18;
 
-/// The rule that more of them break.
+/// What is wrong with a stream of more blocks.
 pub const TOO_MANY_BLOCKS: &str = "there are too many compressed blocks";
 
 const ENDS_INSIDE: &str = "the data ends inside a field";
 
-/// The range of the `len` bytes at `at`; where `data` has fewer, `rule` is broken.
-pub fn range(data: &[u8], at: u64, len: u64, rule: &'static str) -> Result<Range<usize>> {
+/// The range of the `len` bytes at `at`. `wrong` says what is wrong if `data` has fewer.
+pub fn range(
+    data: &[u8],
+    at: u64,
+    len: u64,
+    wrong: &'static str,
+) -> Result<Range<usize>, ParseError> {
     at.checked_add(len)
         .filter(|&end| end <= data.len() as u64)
         .map(|end| at as usize..end as usize)
-        .ok_or_else(|| Error::malformed(rule, at))
+        .ok_or_else(|| ParseError::malformed(wrong, at))
 }
 
-/// The `len` bytes at `at`; where `data` has fewer, `rule` is broken.
-pub fn slice<'a>(data: &'a [u8], at: u64, len: u64, rule: &'static str) -> Result<&'a [u8]> {
-    let range = range(data, at, len, rule)?;
-    data.get(range).ok_or_else(|| Error::malformed(rule, at))
+/// The `len` bytes at `at`. `wrong` says what is wrong if `data` has fewer.
+pub fn slice<'a>(
+    data: &'a [u8],
+    at: u64,
+    len: u64,
+    wrong: &'static str,
+) -> Result<&'a [u8], ParseError> {
+    let range = range(data, at, len, wrong)?;
+    data.get(range)
+        .ok_or_else(|| ParseError::malformed(wrong, at))
 }
 
 /// The little-endian `u16` at `at`.
-pub fn le16(data: &[u8], at: u64) -> Result<u16> {
+pub fn le16(data: &[u8], at: u64) -> Result<u16, ParseError> {
     array(data, at).map(u16::from_le_bytes)
 }
 
 /// The little-endian `u32` at `at`.
-pub fn le32(data: &[u8], at: u64) -> Result<u32> {
+pub fn le32(data: &[u8], at: u64) -> Result<u32, ParseError> {
     array(data, at).map(u32::from_le_bytes)
 }
 
 /// The little-endian `u64` at `at`.
-pub fn le64(data: &[u8], at: u64) -> Result<u64> {
+pub fn le64(data: &[u8], at: u64) -> Result<u64, ParseError> {
     array(data, at).map(u64::from_le_bytes)
 }
 
 /// The `N` bytes at `at`.
-pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N]> {
+pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N], ParseError> {
     slice(data, at, N as u64, ENDS_INSIDE)?
         .try_into()
-        .map_err(|_| Error::malformed(ENDS_INSIDE, at))
+        .map_err(|_| ParseError::malformed(ENDS_INSIDE, at))
 }
 
 /// Reads one field after the other.
@@ -73,7 +81,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `N` bytes.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
         let array = array(self.data, self.at)?;
         self.at = self.at.saturating_add(N as u64);
         Ok(array)
@@ -85,14 +93,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `len` bytes.
-    pub fn bytes(&mut self, len: u64) -> Result<&'a [u8]> {
+    pub fn bytes(&mut self, len: u64) -> Result<&'a [u8], ParseError> {
         let bytes = slice(self.data, self.at, len, ENDS_INSIDE)?;
         self.at = self.at.saturating_add(len);
         Ok(bytes)
     }
 
     /// Goes on by `len` bytes.
-    pub fn skip(&mut self, len: u64) -> Result {
+    pub fn skip(&mut self, len: u64) -> Result<(), ParseError> {
         self.bytes(len).map(|_| ())
     }
 }
@@ -110,7 +118,7 @@ mod tests {
         assert_eq!(le64(&DATA, 0), Ok(0x0807_0605_0403_0201));
         assert_eq!(array(&DATA, 7), Ok([8]));
         for at in [7, 8, 9, u64::MAX - 1, u64::MAX] {
-            let error = Error::malformed("the data ends inside a field", at);
+            let error = ParseError::malformed("the data ends inside a field", at);
             assert_eq!(le16(&DATA, at), Err(error));
             assert_eq!(le32(&DATA, at), Err(error));
             assert_eq!(le64(&DATA, at), Err(error));
@@ -123,7 +131,7 @@ mod tests {
         assert_eq!(reader.array(), Ok([1, 2]));
         assert_eq!(reader.skip(3), Ok(()));
         assert_eq!(reader.array(), Ok([6]));
-        let error = Error::malformed("the data ends inside a field", 6);
+        let error = ParseError::malformed("the data ends inside a field", 6);
         assert_eq!(reader.array::<3>(), Err(error));
         assert_eq!(reader.skip(u64::MAX), Err(error));
         assert_eq!(reader.at(), 6);
@@ -142,7 +150,7 @@ mod tests {
         assert_eq!(slice(&DATA, 8, 0, ""), Ok(&[][..]));
         assert_eq!(range(&DATA, 3, 4, ""), Ok(3..7));
         for (at, len) in [(0, 9), (8, 1), (9, 0), (1, u64::MAX), (u64::MAX, 1)] {
-            let error = Error::malformed("too short", at);
+            let error = ParseError::malformed("too short", at);
             assert_eq!(slice(&DATA, at, len, "too short"), Err(error));
         }
     }

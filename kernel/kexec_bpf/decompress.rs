@@ -427,7 +427,7 @@ mod tests {
             src[AT..AT + 4].copy_from_slice(&(len as u32).to_be_bytes());
             decompress(&src, Want::AtMost(1 << 20))
                 .err()
-                .map(|e| e.rule)
+                .map(|e| e.wrong)
         };
         let most = LZO.len() as u64 * LZO_RATIO;
         assert_eq!(rule(most), Some("a malformed lzop block"));
@@ -439,7 +439,11 @@ mod tests {
         // An index of 284000 bytes, which is 40 times the ratio; nothing else is right.
         let mut src =
             *b"\xfd7zXZ\0\0\x01.crc\0\0\0\0\0\x01\x04\xe0\xaa\x11\0\0.crc.crc\x02\0\0\0\0\x01YZ";
-        let rule = |src: &[u8]| decompress(src, Want::AtMost(1 << 20)).err().map(|e| e.rule);
+        let rule = |src: &[u8]| {
+            decompress(src, Want::AtMost(1 << 20))
+                .err()
+                .map(|e| e.wrong)
+        };
         assert_eq!(rule(&src), Some("a malformed xz stream"));
         src[19] += 1;
         assert_eq!(rule(&src), Some("a longer output than LZMA can make"));

@@ -35,6 +35,8 @@ pub mod lz4;
 #[forbid(unsafe_code)]
 pub mod lzo;
 #[forbid(unsafe_code)]
+pub mod printable;
+#[forbid(unsafe_code)]
 pub mod xz;
 #[forbid(unsafe_code)]
 pub mod zstd;
@@ -79,7 +81,7 @@ pub unsafe extern "C" fn kexec_bpf_rs_bench(
             0
         }
         Err(error) => {
-            pr_err!("{}\n", error.rule);
+            pr_err!("{}\n", error.wrong);
             EBADMSG.to_errno()
         }
     }

@@ -14,7 +14,7 @@ use crate::{
         sha256,
         SHA256_LEN, //
     },
-    text::Printable, //
+    printable::Printable, //
 };
 
 /// Who signed an image, for people to read; empty if nobody did or the signature does not say.

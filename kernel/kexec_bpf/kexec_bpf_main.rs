@@ -27,8 +27,8 @@
 //! `test_run` is the way of `BPF_PROG_TEST_RUN`, from `level` on.
 //!
 //! All bytes are a `resource`, in a `buffer` that counts for a budget. Below all of these are
-//! `ffi`, `library` and `memory`, with what C has; `error`, `errno` and `text`, for refusals; and
-//! `bytes`, for parsers.
+//! `ffi`, `library` and `memory`, with what C has; `error`, `errno`, `printable` and `text`, for
+//! refusals; and `bytes`, for parsers.
 //!
 //! `unsafe` is in `ffi`, `decompress`, `library`, `memory` and `exports` only.
 //!
@@ -119,6 +119,9 @@ mod errno;
 
 #[forbid(unsafe_code)]
 pub mod error;
+
+#[forbid(unsafe_code)]
+pub mod printable;
 
 #[forbid(unsafe_code)]
 mod text;

@@ -22,6 +22,7 @@ use crate::{
         },
         Object, //
     },
+    printable::Printable,
     resource::Resource, //
 };
 
@@ -74,11 +75,8 @@ pub(crate) fn load(
     let mut private = None;
     for (index, map) in linked.maps.iter().enumerate() {
         let created = create(map).map_err(|error| {
-            let name = crate::error::Name::new(map.name.to_bytes());
-            log.refuse(
-                error,
-                fmt!("object: map '{}' cannot be made", name.as_str()),
-            )
+            let name = Printable(map.name.to_bytes());
+            log.refuse(error, fmt!("object: map '{name}' cannot be made"))
         })?;
         maps.push(created, GFP_KERNEL_ACCOUNT)?;
         if is_private(map) {

@@ -27,6 +27,7 @@ use crate::{
         Initrd, //
     },
     log::Log,
+    printable::Printable, //
     resource::{
         Covered,
         Resource, //
@@ -36,7 +37,6 @@ use crate::{
         What,
         ENFORCED_MEANWHILE, //
     },
-    text::Printable, //
 };
 
 /// Initrd and command line.

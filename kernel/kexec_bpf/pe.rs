@@ -14,10 +14,7 @@ use crate::bytes::{
     range,
     slice, //
 };
-use crate::error::{
-    Error,
-    Result, //
-};
+use crate::error::ParseError;
 use core::ops::Range;
 
 /// The largest image, in bytes.
@@ -63,22 +60,28 @@ impl<'a> Pe<'a> {
         clippy::arithmetic_side_effects,
         reason = "sums of 32-bit fields, in 64 bits"
     )]
-    pub fn parse(file: &'a [u8]) -> Result<Self> {
+    pub fn parse(file: &'a [u8]) -> Result<Self, ParseError> {
         if file.len() as u64 > IMAGE_MAX {
-            return Err(Error::too_big("the image is larger than 1 GiB", IMAGE_MAX));
+            return Err(ParseError::too_big(
+                "the image is larger than 1 GiB",
+                IMAGE_MAX,
+            ));
         }
         if !file.starts_with(b"MZ") {
-            return Err(Error::not_ours("no MZ signature", 0));
+            return Err(ParseError::not_ours("no MZ signature", 0));
         }
         let pe = match le32(file, 0x3c) {
             Ok(pe) => u64::from(pe),
-            Err(_) => return Err(Error::not_ours("no PE header", 0x3c)),
+            Err(_) => return Err(ParseError::not_ours("no PE header", 0x3c)),
         };
         if array(file, pe) != Ok(*b"PE\0\0") {
-            return Err(Error::not_ours("no PE signature", pe));
+            return Err(ParseError::not_ours("no PE signature", pe));
         }
         if pe < DOS_HEADER_LEN {
-            return Err(Error::malformed("the PE header is in the DOS header", 0x3c));
+            return Err(ParseError::malformed(
+                "the PE header is in the DOS header",
+                0x3c,
+            ));
         }
 
         let coff = pe + 4;
@@ -86,11 +89,11 @@ impl<'a> Pe<'a> {
         let directories = match le16(file, optional)? {
             0x10b => optional + 96,
             0x20b => optional + 112,
-            _ => return Err(Error::malformed("neither PE32 nor PE32+", optional)),
+            _ => return Err(ParseError::malformed("neither PE32 nor PE32+", optional)),
         };
         let directory_count = le32(file, directories - 4)?;
         if !(5..=16).contains(&directory_count) {
-            return Err(Error::malformed(
+            return Err(ParseError::malformed(
                 "not 5 to 16 data directories",
                 directories - 4,
             ));
@@ -100,19 +103,19 @@ impl<'a> Pe<'a> {
         // the optional header. They have to see the same one.
         let table_at = directories + DIRECTORY_LEN * u64::from(directory_count);
         if table_at != optional + u64::from(le16(file, coff + 16)?) {
-            return Err(Error::malformed(
+            return Err(ParseError::malformed(
                 "SizeOfOptionalHeader does not end with the data directories",
                 coff + 16,
             ));
         }
         let section_count = le16(file, coff + 2)?;
         if !(1..=96).contains(&section_count) {
-            return Err(Error::malformed("not 1 to 96 sections", coff + 2));
+            return Err(ParseError::malformed("not 1 to 96 sections", coff + 2));
         }
         let table_len = u64::from(section_count) * SECTION_HEADER_LEN as u64;
         let headers_len = u64::from(le32(file, optional + 60)?);
         if headers_len < table_at + table_len || headers_len > file.len() as u64 {
-            return Err(Error::malformed(
+            return Err(ParseError::malformed(
                 "SizeOfHeaders does not hold the section table, or is past the file",
                 optional + 60,
             ));
@@ -123,7 +126,7 @@ impl<'a> Pe<'a> {
         let table = slice(file, table_at, table_len, "no section table")?;
         let sections_end = tile(table, headers_len)?;
         if sections_end > certificates.start as u64 {
-            return Err(Error::malformed(
+            return Err(ParseError::malformed(
                 "the sections reach into the certificate table or past the file",
                 sections_end,
             ));
@@ -146,7 +149,7 @@ impl<'a> Pe<'a> {
     }
 
     /// The section of this name, if there is one. Two are refused: others may read the other one.
-    pub fn section(&self, name: &[u8]) -> Result<Option<Section>> {
+    pub fn section(&self, name: &[u8]) -> Result<Option<Section>, ParseError> {
         let headers = (self.table_at..).step_by(SECTION_HEADER_LEN);
         let mut named = self
             .sections()
@@ -155,7 +158,9 @@ impl<'a> Pe<'a> {
         let first = named.next();
         match named.next() {
             None => Ok(first.map(|(section, _)| section)),
-            Some((_, at)) => Err(Error::malformed("two sections of this name", at).named(name)),
+            Some((_, at)) => {
+                Err(ParseError::malformed("two sections of this name", at).named(name))
+            }
         }
     }
 
@@ -175,7 +180,7 @@ impl<'a> Pe<'a> {
 }
 
 impl Section {
-    fn read(header: &[u8]) -> Result<Self> {
+    fn read(header: &[u8]) -> Result<Self, ParseError> {
         let virtual_size = le32(header, 8)?;
         let raw_size = le32(header, 16)?;
         let raw_at = match raw_size {
@@ -206,14 +211,14 @@ fn sections(table: &[u8]) -> impl Iterator<Item = Section> + '_ {
 }
 
 /// Where the sections end that follow each other, in any order, from `start`.
-fn tile(table: &[u8], start: u64) -> Result<u64> {
+fn tile(table: &[u8], start: u64) -> Result<u64, ParseError> {
     let filled = || sections(table).filter(|section| !section.raw.is_empty());
     let mut end = start;
     // Each step goes on and takes another section, so as many steps as sections take them all.
     for _ in filled() {
         end = filled()
             .find(|section| section.raw.start == end)
-            .ok_or(Error::malformed(
+            .ok_or(ParseError::malformed(
                 "gap or overlap: no section begins here",
                 end,
             ))?
@@ -224,7 +229,7 @@ fn tile(table: &[u8], start: u64) -> Result<u64> {
 }
 
 /// The range of the certificate table; empty and at the end of the file where there is none.
-fn certificates(file: &[u8], directory: u64) -> Result<Range<usize>> {
+fn certificates(file: &[u8], directory: u64) -> Result<Range<usize>, ParseError> {
     let at = le32(file, directory)?;
     let len = le32(file, directory.saturating_add(4))?;
     if (at, len) == (0, 0) {
@@ -237,7 +242,7 @@ fn certificates(file: &[u8], directory: u64) -> Result<Range<usize>> {
         "the certificate table reaches past the file",
     )?;
     if len == 0 || at % 8 != 0 || table.end != file.len() {
-        return Err(Error::malformed(
+        return Err(ParseError::malformed(
             "the certificate table is empty, not aligned to 8, or not last in the file",
             directory,
         ));

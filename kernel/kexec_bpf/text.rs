@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How the log shows what comes from outside.
+//! Text of the parsers for the kernel's `fmt!`, which takes a trait of its own. The parsers implement
+//! that of `core`, as they are built for the host too.
 
-use kernel::fmt::{
-    self,
-    Write, //
+use kernel::fmt;
+
+use crate::{
+    error::ParseError,
+    printable::Printable, //
 };
-
-use crate::error::{
-    self,
-    printable, //
-};
-
-/// Text as [`printable()`] lets it be shown.
-pub(crate) struct Printable<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for &byte in self.0 {
-            f.write_char(char::from(printable(byte)))?;
-        }
-        Ok(())
+        core::fmt::Display::fmt(self, f)
     }
 }
 
-/// `fmt!` of the kernel takes its own trait; the parsers have that of `core`, as on the host.
-impl fmt::Display for error::Error {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(self, f)
     }

@@ -175,7 +175,9 @@ mod tests {
         let data = stream(20, &records(&[(20, 1)]));
         let at = data.len() as u64;
         // Padding, and one stream more.
-        let rule = output_len(&[&data[..], &[0; 4]].concat()).unwrap_err().rule;
+        let rule = output_len(&[&data[..], &[0; 4]].concat())
+            .unwrap_err()
+            .wrong;
         assert_eq!(rule, "no xz footer");
         let error = output_len(&data.repeat(2)).unwrap_err();
         assert_eq!(

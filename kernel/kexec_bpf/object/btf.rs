@@ -9,10 +9,7 @@ use core::ffi::CStr;
 use kernel::prelude::*;
 
 use super::span::Span;
-use crate::error::{
-    Error,
-    Result, //
-};
+use crate::error::ParseError;
 
 const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
@@ -69,7 +66,7 @@ pub struct Type<'a> {
 }
 
 impl<'a> Type<'a> {
-    fn read(types: &Span<'a>, at: u64) -> Result<Self> {
+    fn read(types: &Span<'a>, at: u64) -> Result<Self, ParseError> {
         let info = types.le32(at.saturating_add(4))?;
         let vlen = info & 0xff_ffff;
         let kind = (info >> 24) as u8 & 0x7f;
@@ -79,7 +76,12 @@ impl<'a> Type<'a> {
             STRUCT | UNION | DATASEC | ENUM64 => u64::from(vlen).saturating_mul(12),
             ENUM | FUNC_PROTO => u64::from(vlen).saturating_mul(8),
             PTR | FWD | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNC | FLOAT | TYPE_TAG => 0,
-            _ => return Err(Error::unsupported("a type of unknown kind", types.at(at))),
+            _ => {
+                return Err(ParseError::unsupported(
+                    "a type of an unknown kind",
+                    types.at(at),
+                ))
+            }
         };
         let size = TYPE_SIZE.saturating_add(extra);
         Ok(Self {
@@ -92,13 +94,13 @@ impl<'a> Type<'a> {
     }
 
     /// The `index`-th word of what follows the common fields.
-    pub fn word(&self, index: u64) -> Result<u32> {
+    pub fn word(&self, index: u64) -> Result<u32, ParseError> {
         let at = index.saturating_mul(4).saturating_add(TYPE_SIZE);
         self.span.le32(at)
     }
 
     /// The three words of each entry of a structure or section.
-    pub fn triples(&self) -> impl Iterator<Item = Result<[u32; 3]>> + '_ {
+    pub fn triples(&self) -> impl Iterator<Item = Result<[u32; 3], ParseError>> + '_ {
         (0..u64::from(self.vlen)).map(|index| {
             let first = index.saturating_mul(3);
             Ok([
@@ -109,9 +111,9 @@ impl<'a> Type<'a> {
         })
     }
 
-    /// The refusal of this type.
-    pub fn malformed(&self, rule: &'static str) -> Error {
-        Error::malformed(rule, self.span.at(0))
+    /// This type is malformed.
+    pub fn error(&self, wrong: &'static str) -> ParseError {
+        ParseError::malformed(wrong, self.span.at(0))
     }
 }
 
@@ -125,12 +127,16 @@ pub struct Types<'a> {
 
 impl<'a> Types<'a> {
     /// Reads the `.BTF` section.
-    pub fn parse(section: Span<'a>) -> Result<Self> {
+    pub fn parse(section: Span<'a>) -> Result<Self, ParseError> {
         let header_size = check_header(&section)?;
         let span = |field| {
             let at = u64::from(section.le32(field)?).saturating_add(header_size);
             let len = section.le32(field.saturating_add(4))?;
-            section.subspan(at, len.into(), "the types or their names lie outside")
+            section.subspan(
+                at,
+                len.into(),
+                "the types or strings lie outside the section",
+            )
         };
         let types = span(8)?;
         let strings = span(16)?;
@@ -148,23 +154,26 @@ impl<'a> Types<'a> {
     }
 
     /// The type of this ID.
-    pub fn get(&self, id: u32) -> Result<Type<'a>> {
+    pub fn get(&self, id: u32) -> Result<Type<'a>, ParseError> {
         let offset = (id as usize)
             .checked_sub(1)
             .and_then(|index| self.offsets.get(index))
-            .ok_or(Error::malformed("a type is missing", self.types.at(0)))?;
+            .ok_or(ParseError::malformed(
+                "no type has this ID",
+                self.types.at(0),
+            ))?;
         Type::read(&self.types, u64::from(*offset))
     }
 
     /// All types.
-    pub fn iter(&self) -> impl Iterator<Item = Result<Type<'a>>> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Result<Type<'a>, ParseError>> + '_ {
         self.offsets
             .iter()
             .map(|&offset| Type::read(&self.types, u64::from(offset)))
     }
 
     /// The string at this offset.
-    pub fn name(&self, offset: u32) -> Result<&'a CStr> {
+    pub fn name(&self, offset: u32) -> Result<&'a CStr, ParseError> {
         self.strings.string(offset.into())
     }
 
@@ -174,7 +183,7 @@ impl<'a> Types<'a> {
     }
 
     /// The type of this ID without what qualifies or renames it.
-    pub fn unqualified(&self, mut id: u32) -> Result<Type<'a>> {
+    pub fn unqualified(&self, mut id: u32) -> Result<Type<'a>, ParseError> {
         let mut type_ = self.get(id)?;
         for _ in 0..DEPTH_MAX {
             match type_.kind {
@@ -183,11 +192,11 @@ impl<'a> Types<'a> {
             }
             type_ = self.get(id)?;
         }
-        Err(type_.malformed("a type is nested too deeply"))
+        Err(type_.error("a type is nested too deeply"))
     }
 
     /// The size of an object of the type of this ID.
-    pub fn size_of(&self, mut id: u32) -> Result<u32> {
+    pub fn size_of(&self, mut id: u32) -> Result<u32, ParseError> {
         let mut count = 1_u32;
         for _ in 0..DEPTH_MAX {
             let type_ = self.unqualified(id)?;
@@ -197,33 +206,33 @@ impl<'a> Types<'a> {
                 ARRAY => {
                     count = count
                         .checked_mul(type_.word(2)?)
-                        .ok_or(type_.malformed("an array is too large"))?;
+                        .ok_or(type_.error("an array is too large"))?;
                     id = type_.word(0)?;
                     continue;
                 }
-                _ => return Err(type_.malformed("a type has no size")),
+                _ => return Err(type_.error("a type has no size")),
             };
             return size
                 .checked_mul(count)
-                .ok_or(type_.malformed("an array is too large"));
+                .ok_or(type_.error("an array is too large"));
         }
-        Err(Error::malformed(
+        Err(ParseError::malformed(
             "a type is nested too deeply",
             self.types.at(0),
         ))
     }
 
     /// The number of elements of the array of this ID.
-    pub fn array_len(&self, id: u32) -> Result<u32> {
+    pub fn array_len(&self, id: u32) -> Result<u32, ParseError> {
         let array = self.get(id)?;
         match array.kind {
             ARRAY => array.word(2),
-            _ => Err(array.malformed("not an array")),
+            _ => Err(array.error("not an array")),
         }
     }
 
     /// The section of this name, if there is one.
-    pub fn section(&self, name: &CStr) -> Result<Option<Type<'a>>> {
+    pub fn section(&self, name: &CStr) -> Result<Option<Type<'a>>, ParseError> {
         for type_ in self.iter() {
             let type_ = type_?;
             if type_.kind == DATASEC && self.name(type_.name)? == name {
@@ -235,17 +244,20 @@ impl<'a> Types<'a> {
 }
 
 /// Checks the header that `.BTF` and `.BTF.ext` have in common and returns its size.
-pub fn check_header(section: &Span<'_>) -> Result<u64> {
+pub fn check_header(section: &Span<'_>) -> Result<u64, ParseError> {
     let [version, flags] = section.array(2)?;
     if (section.le16(0)?, version, flags) != (MAGIC, VERSION, 0) {
-        return Err(Error::unsupported(
-            "unknown type information",
+        return Err(ParseError::unsupported(
+            "type information in an unknown format",
             section.at(0),
         ));
     }
     let size = section.le32(4)?;
     if size < HEADER_SIZE {
-        return Err(Error::malformed("the header is too small", section.at(4)));
+        return Err(ParseError::malformed(
+            "the header of the type information is too small",
+            section.at(4),
+        ));
     }
     Ok(size.into())
 }
@@ -288,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn types_of_all_kinds() -> Result {
+    fn types_of_all_kinds() -> Result<(), ParseError> {
         let extra = |kind| match kind {
             INT | VAR | DECL_TAG => 1,
             ARRAY => 3,
@@ -321,7 +333,7 @@ mod tests {
             let error = Types::parse(Span::whole(&unknown)).err();
             assert_eq!(
                 error,
-                Some(Error::unsupported("a type of unknown kind", 24))
+                Some(ParseError::unsupported("a type of an unknown kind", 24))
             );
         }
         Ok(())
@@ -364,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting() -> Result {
+    fn nesting() -> Result<(), ParseError> {
         for kind in [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG] {
             let deep = nested(kind, DEPTH_MAX);
             let btf = Types::parse(Span::whole(&deep))?;
@@ -381,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() -> Result {
+    fn sizes() -> Result<(), ParseError> {
         let array = |of, len| [0, info(ARRAY, 0), 0, of, 1, len];
         let words = [
             vec![1, info(INT, 0), 4, 32],

@@ -14,10 +14,7 @@ use super::{
     Object,
     INSN_SIZE, //
 };
-use crate::error::{
-    Error,
-    Result, //
-};
+use crate::error::ParseError;
 
 /// For each the kernel may go through all of its types, and no signal ends that.
 const CORE_RELOS_MAX: usize = 256;
@@ -39,21 +36,27 @@ pub struct Info {
 
 impl Info {
     /// What is said about the instructions that are used.
-    pub fn read<K: Kernel>(object: &Object<'_>, linker: &Linker<'_, '_, K>) -> Result<Self> {
+    pub fn read<K: Kernel>(
+        object: &Object<'_>,
+        linker: &Linker<'_, '_, K>,
+    ) -> Result<Self, ParseError> {
         let functions = records(object, linker, FUNC_INFO)?;
         for (position, &function) in linker.order.iter().enumerate() {
             let function = object.functions.get(function);
             let start = function.and_then(|f| linker.insn_at(f.section, f.start));
             let info = functions.get(position).map(|&[insn, _]| insn);
             if info != start {
-                let error = Error::malformed("there is no type of", object.btf_ext.at(FUNC_INFO));
+                let error = ParseError::malformed(
+                    "no type information for this function",
+                    object.btf_ext.at(FUNC_INFO),
+                );
                 return Err(error.named(function.map(|f| f.name.to_bytes()).unwrap_or_default()));
             }
         }
         let mut core_relos: KVVec<[u32; 4]> = records(object, linker, CORE_RELO)?;
         if core_relos.len() > CORE_RELOS_MAX {
-            let rule = "there are too many relocations to the kernel's types";
-            return Err(Error::too_big(rule, object.btf_ext.at(CORE_RELO)));
+            let wrong = "too many CO-RE relocations";
+            return Err(ParseError::too_big(wrong, object.btf_ext.at(CORE_RELO)));
         }
         for [insn, ..] in core_relos.iter_mut() {
             // Only here the kernel counts in bytes.
@@ -72,7 +75,7 @@ fn records<const N: usize, K: Kernel>(
     object: &Object<'_>,
     linker: &Linker<'_, '_, K>,
     field: u64,
-) -> Result<KVVec<[u32; N]>> {
+) -> Result<KVVec<[u32; N]>, ParseError> {
     let ext = &object.btf_ext;
     let header_size = btf::check_header(ext)?;
     let mut all = KVVec::new();
@@ -90,13 +93,16 @@ fn records<const N: usize, K: Kernel>(
         return Ok(all);
     }
     if span.le32(0)? as usize != size_of::<[u32; N]>() {
-        return Err(Error::unsupported("records of unknown size", span.at(0)));
+        return Err(ParseError::unsupported("unknown record size", span.at(0)));
     }
     let mut at = 4_u64;
     while at < span.size() {
         let name = object.btf.name(span.le32(at)?)?;
         let section = object.code(name);
-        let section = section.ok_or(Error::malformed("no section has this code", span.at(at)))?;
+        let section = section.ok_or(ParseError::malformed(
+            "no code section has this name",
+            span.at(at),
+        ))?;
         let count = span.le32(at.saturating_add(4))?;
         at = at.saturating_add(8);
         for _ in 0..count {
@@ -108,7 +114,10 @@ fn records<const N: usize, K: Kernel>(
             }
             if let [offset, ..] = record.as_mut_slice() {
                 if u64::from(*offset) % INSN_SIZE != 0 {
-                    return Err(Error::malformed("not the offset of an instruction", first));
+                    return Err(ParseError::malformed(
+                        "not the offset of an instruction",
+                        first,
+                    ));
                 }
                 if let Some(insn) = linker.insn_at(section, u64::from(*offset)) {
                     *offset = insn;

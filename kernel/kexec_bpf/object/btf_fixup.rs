@@ -21,10 +21,9 @@ use super::{
     },
     sort::sort, //
 };
-use crate::error::{
-    printable,
-    Error,
-    Result, //
+use crate::{
+    error::ParseError,
+    printable::printable, //
 };
 
 /// Section of the functions of the kernel that a program calls.
@@ -57,7 +56,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         btf: &'o Types<'a>,
         statics: &'o [u32],
         program: u32,
-    ) -> Result<KVVec<u8>> {
+    ) -> Result<KVVec<u8>, ParseError> {
         let mut fixup = Self {
             elf,
             btf,
@@ -88,7 +87,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         Ok(fixup.out)
     }
 
-    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result {
+    fn append(&mut self, id: u32, type_: &Type<'_>) -> Result<(), ParseError> {
         match type_.kind {
             btf::FUNC => {
                 let linkage = match type_.vlen {
@@ -106,7 +105,10 @@ impl<'o, 'a> Fixup<'o, 'a> {
             }
             btf::DATASEC => self.section(type_),
             btf::VAR if type_.word(0)? > btf::VAR_GLOBAL => {
-                let error = Error::unsupported("an external variable", type_.span.at(0));
+                let error = ParseError::unsupported(
+                    "external variables are not supported",
+                    type_.span.at(0),
+                );
                 Err(error.named(self.btf.name(type_.name)?.to_bytes()))
             }
             _ => self.bytes(type_.span.bytes()),
@@ -115,7 +117,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
 
     /// A function that is not a pointer has to have names for its parameters; the prototype of one
     /// of the kernel often has none.
-    fn prototype(&mut self, type_: &Type<'_>) -> Result {
+    fn prototype(&mut self, type_: &Type<'_>) -> Result<(), ParseError> {
         self.head(type_, type_.vlen, type_.size_or_type)?;
         for parameter in 0..u64::from(type_.vlen) {
             let word = parameter.saturating_mul(2);
@@ -133,11 +135,14 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 
     /// A section needs its size, and its variables where they are, in this order.
-    fn section(&mut self, type_: &Type<'_>) -> Result {
-        let many = type_.malformed("there are more sections of variables than sections");
+    fn section(&mut self, type_: &Type<'_>) -> Result<(), ParseError> {
+        let many = type_.error("more DATASEC types than sections");
         self.sections = self.sections.checked_sub(1).ok_or(many)?;
         let name = self.btf.name(type_.name)?;
-        let error = Error::unsupported("variables of a section", type_.span.at(0));
+        let error = ParseError::unsupported(
+            "variables of a section that does not exist",
+            type_.span.at(0),
+        );
         let error = error.named(name.to_bytes());
         let mut sections = self.elf.sections.iter();
         let section = sections.find(|s| s.name == name).ok_or(error)?;
@@ -161,29 +166,29 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 
     /// Where a global variable is in its section.
-    fn offset(&self, var: &Type<'_>) -> Result<u32> {
+    fn offset(&self, var: &Type<'_>) -> Result<u32, ParseError> {
         let name = self.btf.name(var.name)?;
         let found = self
             .variables
             .binary_search_by_key(&name, |&(name, _)| name);
         let variable = found.ok().and_then(|index| self.variables.get(index));
-        let missing = var.malformed("a variable without a symbol");
+        let missing = var.error("the variable has no symbol");
         variable
             .map(|&(_, offset)| offset)
             .ok_or(missing.named(name.to_bytes()))
     }
 
-    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result {
+    fn head(&mut self, type_: &Type<'_>, vlen: u32, size_or_type: u32) -> Result<(), ParseError> {
         self.word(type_.name)?;
         self.word((u32::from(type_.kind) << 24) | vlen)?;
         self.word(size_or_type)
     }
 
-    fn word(&mut self, word: u32) -> Result {
+    fn word(&mut self, word: u32) -> Result<(), ParseError> {
         self.bytes(&word.to_le_bytes())
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> Result {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), ParseError> {
         Ok(self.out.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?)
     }
 }
@@ -200,7 +205,7 @@ fn shown(byte: u8) -> u8 {
 }
 
 /// The names of an object's global variables, ordered, and where they are in their sections.
-fn variables<'a>(elf: &Elf<'a>) -> Result<KVVec<(&'a CStr, u32)>> {
+fn variables<'a>(elf: &Elf<'a>) -> Result<KVVec<(&'a CStr, u32)>, ParseError> {
     let mut all = KVVec::new();
     for symbol in elf.symbols() {
         let symbol = symbol?;

@@ -8,9 +8,8 @@ use kernel::prelude::*;
 
 use super::span::Span;
 use crate::error::{
-    Error,
-    Kind,
-    Result, //
+    Kind, //
+    ParseError,
 };
 
 /// Clang makes about thirty with debug information.
@@ -142,22 +141,28 @@ pub struct Elf<'a> {
 
 impl<'a> Elf<'a> {
     /// Reads the headers.
-    pub fn parse(object: &'a [u8]) -> Result<Self> {
+    pub fn parse(object: &'a [u8]) -> Result<Self, ParseError> {
         let file = Span::whole(object);
         let sections = read_sections(&file)?;
         let mut tables = sections.iter().filter(|s| s.kind == SHT_SYMTAB);
         let table = tables
             .next()
-            .ok_or(Error::whole(Kind::Malformed, "there is no symbol table"))?;
+            .ok_or(ParseError::whole(Kind::Malformed, "no symbol table"))?;
         if let Some(second) = tables.next() {
-            return Err(Error::malformed("a second symbol table", second.header));
+            return Err(ParseError::malformed(
+                "a second symbol table",
+                second.header,
+            ));
         }
         check_entries(table, SYM_SIZE)?;
         let names = usize::try_from(table.link)
             .ok()
             .and_then(|link| sections.get(link))
             .filter(|names| names.kind == SHT_STRTAB)
-            .ok_or(Error::malformed("the symbols have no names", table.header))?;
+            .ok_or(ParseError::malformed(
+                "the symbol table has no string table",
+                table.header,
+            ))?;
         Ok(Self {
             symbols: table.data,
             names: names.data,
@@ -166,11 +171,11 @@ impl<'a> Elf<'a> {
     }
 
     /// The symbol of this index.
-    pub fn symbol(&self, index: u32) -> Result<Symbol<'a>> {
+    pub fn symbol(&self, index: u32) -> Result<Symbol<'a>, ParseError> {
         let entry = self.symbols.subspan(
             u64::from(index).saturating_mul(SYM_SIZE),
             SYM_SIZE,
-            "a symbol is missing",
+            "a symbol lies outside the symbol table",
         )?;
         let [info, other] = entry.array(4)?;
         let index = entry.le16(6)?;
@@ -178,8 +183,8 @@ impl<'a> Elf<'a> {
             SHN_UNDEF | SHN_LORESERVE.. => None,
             index if usize::from(index) < self.sections.len() => Some(usize::from(index)),
             _ => {
-                return Err(Error::malformed(
-                    "a symbol's section is missing",
+                return Err(ParseError::malformed(
+                    "a symbol's section index is out of range",
                     entry.at(6),
                 ))
             }
@@ -198,7 +203,7 @@ impl<'a> Elf<'a> {
     }
 
     /// All symbols.
-    pub fn symbols(&self) -> impl Iterator<Item = Result<Symbol<'a>>> + '_ {
+    pub fn symbols(&self) -> impl Iterator<Item = Result<Symbol<'a>, ParseError>> + '_ {
         let count = u32::try_from(self.symbols.size() / SYM_SIZE).unwrap_or(u32::MAX);
         (0..count).map(|index| self.symbol(index))
     }
@@ -207,7 +212,7 @@ impl<'a> Elf<'a> {
 /// The entries of a relocation section.
 pub fn relocations<'a>(
     section: &Section<'a>,
-) -> Result<impl Iterator<Item = Result<Relocation>> + 'a> {
+) -> Result<impl Iterator<Item = Result<Relocation, ParseError>> + 'a, ParseError> {
     check_entries(section, REL_SIZE)?;
     let data = section.data;
     Ok((0..data.size()).step_by(REL_SIZE as usize).map(move |at| {
@@ -220,31 +225,34 @@ pub fn relocations<'a>(
     }))
 }
 
-fn check_entries(section: &Section<'_>, size: u64) -> Result {
+fn check_entries(section: &Section<'_>, size: u64) -> Result<(), ParseError> {
     if section.entry_size != size || section.data.size().checked_rem(size) != Some(0) {
-        let error = Error::malformed("the entries have a wrong size", section.header);
+        let error = ParseError::malformed("its entries have the wrong size", section.header);
         return Err(error.named(section.name.to_bytes()));
     }
     Ok(())
 }
 
-fn read_sections<'a>(file: &Span<'a>) -> Result<KVVec<Section<'a>>> {
+fn read_sections<'a>(file: &Span<'a>) -> Result<KVVec<Section<'a>>, ParseError> {
     if file.array(0)? != *b"\x7fELF" {
-        return Err(Error::malformed("not an ELF file", 0));
+        return Err(ParseError::malformed("not an ELF file", 0));
     }
     let [class, data, version] = file.array(4)?;
     if (class, data, version) != (ELFCLASS64, ELFDATA2LSB, 1) {
-        return Err(Error::unsupported("not a 64-bit little-endian ELF file", 4));
+        return Err(ParseError::unsupported(
+            "not a 64-bit little-endian ELF file",
+            4,
+        ));
     }
     if (file.le16(16)?, file.le16(18)?) != (ET_REL, EM_BPF) {
-        return Err(Error::unsupported("not a relocatable BPF object", 16));
+        return Err(ParseError::unsupported("not a relocatable BPF object", 16));
     }
     if (file.le16(52)?, u64::from(file.le16(58)?)) != (EHDR_SIZE, SHDR_SIZE) {
-        return Err(Error::malformed("the headers have a wrong size", 52));
+        return Err(ParseError::malformed("the headers have the wrong size", 52));
     }
     let count = file.le16(60)?;
     if count > SECTIONS_MAX {
-        return Err(Error::too_big("there are too many sections", 60));
+        return Err(ParseError::too_big("too many sections", 60));
     }
     let table = file.subspan(
         file.le64(40)?,
@@ -253,7 +261,7 @@ fn read_sections<'a>(file: &Span<'a>) -> Result<KVVec<Section<'a>>> {
     )?;
     let header = |index: u16| {
         let at = u64::from(index).saturating_mul(SHDR_SIZE);
-        table.subspan(at, SHDR_SIZE, "a section header is missing")
+        table.subspan(at, SHDR_SIZE, "a section header lies outside the table")
     };
     let names = section_data(file, &header(file.le16(62)?)?)?;
     let mut sections = KVVec::new();
@@ -275,7 +283,7 @@ fn read_sections<'a>(file: &Span<'a>) -> Result<KVVec<Section<'a>>> {
     Ok(sections)
 }
 
-fn section_data<'a>(file: &Span<'a>, header: &Span<'a>) -> Result<Span<'a>> {
+fn section_data<'a>(file: &Span<'a>, header: &Span<'a>) -> Result<Span<'a>, ParseError> {
     let (at, len) = match header.le32(4)? {
         SHT_NULL | SHT_NOBITS => (0, 0),
         _ => (header.le64(24)?, header.le64(32)?),

@@ -21,9 +21,8 @@ use super::{
     INSN_SIZE, //
 };
 use crate::error::{
-    Error,
-    Kind,
-    Result, //
+    Kind, //
+    ParseError,
 };
 
 /// Relocation of an instruction that loads 64 bits.
@@ -65,7 +64,7 @@ pub struct Insn {
 }
 
 impl Insn {
-    fn read(code: &Span<'_>, at: u64) -> Result<Self> {
+    fn read(code: &Span<'_>, at: u64) -> Result<Self, ParseError> {
         let [code, regs, off @ .., i0, i1, i2, i3] = code.array::<8>(at)?;
         Ok(Self {
             code,
@@ -106,7 +105,7 @@ pub struct Linker<'o, 'a, K> {
 
 impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     /// Links the program of `object`.
-    pub fn link(object: &'o Object<'a>, kernel: &'o K) -> Result<Self> {
+    pub fn link(object: &'o Object<'a>, kernel: &'o K) -> Result<Self, ParseError> {
         let mut starts = KVVec::new();
         for _ in object.functions.iter() {
             starts.push(None, GFP_KERNEL_ACCOUNT)?;
@@ -142,8 +141,8 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     }
 
     /// The index of the first instruction of a function, which is used from now on.
-    fn place(&mut self, function: usize) -> Result<i32> {
-        let missing = Error::whole(Kind::Malformed, "a function is missing");
+    fn place(&mut self, function: usize) -> Result<i32, ParseError> {
+        let missing = ParseError::whole(Kind::Malformed, "a function is missing");
         let start = self.starts.get_mut(function).ok_or(missing)?;
         if let Some(start) = *start {
             return Ok(start);
@@ -158,14 +157,14 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         Ok(next)
     }
 
-    fn append(&mut self, function: &Function<'a>) -> Result {
+    fn append(&mut self, function: &Function<'a>) -> Result<(), ParseError> {
         let mut relocations = self.object.relocations_of(function).iter().peekable();
         let mut at = 0;
         while at < function.code.size() {
             let offset = function.start.saturating_add(at);
             let relocation = relocations.next_if(|r| r.offset <= offset);
             if let Some(relocation) = relocation.filter(|r| r.offset < offset) {
-                return Err(unsuitable(relocation));
+                return Err(mismatch(relocation));
             }
             let insn = Insn::read(&function.code, at)?;
             let next = at.saturating_add(INSN_SIZE);
@@ -184,7 +183,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
                 }
                 _ => {
                     if let Some(relocation) = relocation {
-                        return Err(unsuitable(relocation));
+                        return Err(mismatch(relocation));
                     }
                     self.insns.push(insn, GFP_KERNEL_ACCOUNT)?;
                     at = next;
@@ -193,7 +192,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         }
         match relocations.next() {
             None => Ok(()),
-            Some(relocation) => Err(unsuitable(relocation)),
+            Some(relocation) => Err(mismatch(relocation)),
         }
     }
 
@@ -204,10 +203,13 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         at: u64,
         [insn, high]: [Insn; 2],
         relocation: Option<&Relocation>,
-    ) -> Result<[Insn; 2]> {
+    ) -> Result<[Insn; 2], ParseError> {
         if insn.source() != 0 {
             let at = function.code.at(at);
-            return Err(Error::malformed("a load that refers to the kernel", at));
+            return Err(ParseError::malformed(
+                "the load refers to an object of the kernel",
+                at,
+            ));
         }
         let Some(relocation) = relocation else {
             return Ok([insn, high]);
@@ -227,15 +229,15 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             if symbol.is_external() && symbol.is_weak() {
                 return load(0, self.kfunc_id(&symbol)?.is_some().into(), 0);
             }
-            return Err(unsupported(
-                "the address of something in the kernel",
+            return Err(symbol_error(
+                "the address of a kernel symbol is not supported",
                 &symbol,
             ));
         };
         let offset = symbol
             .value
             .checked_add_signed(insn.imm.into())
-            .ok_or(unsuitable(relocation))?;
+            .ok_or(mismatch(relocation))?;
         if let Some(target) = self.function_starting_at(section, offset) {
             return load(PSEUDO_FUNC, self.distance(target)?, 0);
         }
@@ -244,15 +246,15 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         };
         let maps = &self.object.maps;
         let Some((map, index)) = maps.iter().zip(0..).find(|(map, _)| is_meant(map)) else {
-            return Err(unsupported(
-                "the address of something that is no data",
+            return Err(symbol_error(
+                "not the address of data or of a function",
                 &symbol,
             ));
         };
         match map.content {
             Content::Declared => load(PSEUDO_MAP_IDX, index, 0),
             _ if offset < map.value_size.into() => load(PSEUDO_MAP_IDX_VALUE, index, offset as i32),
-            _ => Err(unsuitable(relocation)),
+            _ => Err(mismatch(relocation)),
         }
     }
 
@@ -263,12 +265,12 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         at: u64,
         insn: Insn,
         relocation: Option<&Relocation>,
-    ) -> Result<Insn> {
-        let malformed = |rule| Error::malformed(rule, function.code.at(at));
+    ) -> Result<Insn, ParseError> {
+        let malformed = |wrong| ParseError::malformed(wrong, function.code.at(at));
         match (insn.source(), relocation) {
             (0, None) => return Ok(insn),
             (PSEUDO_CALL, _) => (),
-            _ => return Err(malformed("a call of unknown sort")),
+            _ => return Err(malformed("unknown kind of call")),
         }
         let mut section = function.section;
         // Offset of the instruction that calls if it is called by itself.
@@ -278,7 +280,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             if symbol.is_external() {
                 return self.kfunc_call(insn, &symbol);
             }
-            section = symbol.section.ok_or(unsuitable(relocation))?;
+            section = symbol.section.ok_or(mismatch(relocation))?;
             base = symbol.value;
         }
         let target = i64::from(insn.imm)
@@ -286,17 +288,17 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             .checked_mul(INSN_SIZE as i64)
             .and_then(|distance| base.checked_add_signed(distance))
             .and_then(|offset| self.function_starting_at(section, offset))
-            .ok_or(malformed("a call of something that is no function"))?;
+            .ok_or(malformed("the call target is not a function"))?;
         let imm = self.distance(target)?;
         Ok(Insn { imm, ..insn })
     }
 
     /// A call of a kernel function. With the ID 0 the verifier takes one that is never executed.
-    fn kfunc_call(&mut self, insn: Insn, symbol: &Symbol<'_>) -> Result<Insn> {
+    fn kfunc_call(&mut self, insn: Insn, symbol: &Symbol<'_>) -> Result<Insn, ParseError> {
         let id = match self.kfunc_id(symbol)? {
             Some(id) => id as i32,
             None if symbol.is_weak() => 0,
-            None => return Err(unsupported("the kernel has no function", symbol)),
+            None => return Err(symbol_error("the kernel has no such function", symbol)),
         };
         let insn = insn.with_source(PSEUDO_KFUNC_CALL);
         Ok(Insn {
@@ -307,13 +309,13 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     }
 
     /// The ID of a function of the kernel, if there is one.
-    fn kfunc_id(&mut self, symbol: &Symbol<'_>) -> Result<Option<u32>> {
+    fn kfunc_id(&mut self, symbol: &Symbol<'_>) -> Result<Option<u32>, ParseError> {
         if let Some(&(_, id)) = self.kfuncs.iter().find(|&&(at, _)| at == symbol.at) {
             return Ok(id);
         }
         if self.kfuncs.len() == KFUNCS_MAX {
-            let rule = "there are too many functions of the kernel";
-            return Err(Error::too_big(rule, symbol.at));
+            let wrong = "too many kernel functions";
+            return Err(ParseError::too_big(wrong, symbol.at));
         }
         let id = self.kernel.kfunc_id(symbol.name);
         self.kfuncs.push((symbol.at, id), GFP_KERNEL_ACCOUNT)?;
@@ -321,7 +323,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     }
 
     /// How far a function is from the end of the instruction that comes next.
-    fn distance(&mut self, function: usize) -> Result<i32> {
+    fn distance(&mut self, function: usize) -> Result<i32, ParseError> {
         let end = self.insns.len().saturating_add(1);
         // CAST: All functions together have less than `i32::MAX` instructions, see `OBJECT_MAX`.
         Ok(self.place(function)?.saturating_sub(end as i32))
@@ -334,19 +336,24 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         (index > 0 && function.start == offset).then_some(index)
     }
 
-    fn symbol(&self, relocation: &Relocation, kind: u32) -> Result<Symbol<'a>> {
+    fn symbol(&self, relocation: &Relocation, kind: u32) -> Result<Symbol<'a>, ParseError> {
         let symbol = self.object.elf.symbol(relocation.symbol)?;
         match relocation.kind == kind {
             true => Ok(symbol),
-            false => Err(unsupported("a relocation of unknown sort", &symbol)),
+            false => Err(symbol_error("unknown kind of relocation", &symbol)),
         }
     }
 }
 
-fn unsuitable(relocation: &Relocation) -> Error {
-    Error::malformed("a relocation that does not suit the code", relocation.at)
+/// The relocation is none of the instruction that it is at.
+fn mismatch(relocation: &Relocation) -> ParseError {
+    ParseError::malformed(
+        "the relocation does not match the instruction",
+        relocation.at,
+    )
 }
 
-fn unsupported(rule: &'static str, symbol: &Symbol<'_>) -> Error {
-    Error::unsupported(rule, symbol.at).named(symbol.name.to_bytes())
+/// The symbol cannot be linked.
+fn symbol_error(wrong: &'static str, symbol: &Symbol<'_>) -> ParseError {
+    ParseError::unsupported(wrong, symbol.at).named(symbol.name.to_bytes())
 }

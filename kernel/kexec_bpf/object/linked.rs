@@ -18,9 +18,8 @@ use super::{
     Object, //
 };
 use crate::error::{
-    Error,
-    Kind,
-    Result, //
+    Kind, //
+    ParseError,
 };
 
 /// A program that is ready to be verified.
@@ -43,7 +42,7 @@ impl<'a> Linked<'a> {
     /// Links the program of `object` for `kernel`.
     // The caller's stack has to last for the program's run, without what linking takes.
     #[inline(never)]
-    pub fn new<K: Kernel>(object: Object<'a>, kernel: &K) -> Result<Self> {
+    pub fn new<K: Kernel>(object: Object<'a>, kernel: &K) -> Result<Self, ParseError> {
         let linker = Linker::link(&object, kernel)?;
         let info = Info::read(&object, &linker)?;
         let mut statics = KVVec::new();
@@ -52,7 +51,7 @@ impl<'a> Linked<'a> {
                 statics.push(type_, GFP_KERNEL_ACCOUNT)?;
             }
         }
-        let missing = Error::whole(Kind::Malformed, "there is no program");
+        let missing = ParseError::whole(Kind::Malformed, "no program");
         let &[_, program] = info.functions.first().ok_or(missing)?;
         let insns = linker.insns;
         Ok(Self {

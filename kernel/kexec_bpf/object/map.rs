@@ -19,9 +19,8 @@ use super::{
     },
 };
 use crate::error::{
-    Error,
-    Kind,
-    Result, //
+    Kind, //
+    ParseError,
 };
 
 /// Maps of an object.
@@ -82,7 +81,7 @@ pub fn read<'a>(
     elf: &Elf<'a>,
     btf: &Types<'a>,
     declared: Option<usize>,
-) -> Result<KVVec<MapSpec<'a>>> {
+) -> Result<KVVec<MapSpec<'a>>, ParseError> {
     let mut maps = KVVec::new();
     if let Some(section) = declared {
         read_declared(elf, btf, section, &mut maps)?;
@@ -95,23 +94,23 @@ pub fn read<'a>(
     Ok(maps)
 }
 
-fn add<'a>(maps: &mut KVVec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result {
+fn add<'a>(maps: &mut KVVec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result<(), ParseError> {
     if maps.iter().any(|other| other.name == map.name) {
-        let error = Error::malformed("a second map", at);
+        let error = ParseError::malformed("two maps of this name", at);
         return Err(error.named(map.name.to_bytes()));
     }
     if maps.len() == MAPS_MAX {
-        return Err(Error::too_big("there are too many maps", at));
+        return Err(ParseError::too_big("too many maps", at));
     }
     let sizes = maps.iter().map(MapSpec::size);
     if sizes.fold(map.size(), u64::saturating_add) > SIZE_MAX {
-        let error = Error::too_big("over 16 MiB of maps, with", at);
+        let error = ParseError::too_big("with it, the maps take over 16 MiB", at);
         return Err(error.named(map.name.to_bytes()));
     }
     Ok(maps.push(map, GFP_KERNEL_ACCOUNT)?)
 }
 
-fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<MapSpec<'a>>> {
+fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<MapSpec<'a>>, ParseError> {
     let data = section.data.bytes();
     let name = section.name.to_bytes();
     let (flags, content) = match section.kind {
@@ -137,20 +136,21 @@ fn read_declared<'a>(
     btf: &Types<'a>,
     section: usize,
     maps: &mut KVVec<MapSpec<'a>>,
-) -> Result {
-    let types = btf
-        .section(c".maps")?
-        .ok_or(Error::whole(Kind::Malformed, "the maps have no types"))?;
+) -> Result<(), ParseError> {
+    let types = btf.section(c".maps")?.ok_or(ParseError::whole(
+        Kind::Malformed,
+        "no type information for the section .maps",
+    ))?;
     for entry in types.triples() {
         let [var, _, _] = entry?;
         let var = btf.get(var)?;
         let name = btf.name(var.name)?;
         if var.kind != btf::VAR || var.word(0)? != btf::VAR_GLOBAL {
-            let error = Error::unsupported("a map that is not a global variable", var.span.at(0));
+            let error = ParseError::unsupported("not a global variable", var.span.at(0));
             return Err(error.named(name.to_bytes()));
         }
         let map = Definition::read(btf, &btf.unqualified(var.size_or_type)?)?
-            .check(|rule| Error::unsupported(rule, var.span.at(0)).named(name.to_bytes()))?;
+            .check(|wrong| ParseError::unsupported(wrong, var.span.at(0)).named(name.to_bytes()))?;
         let map = MapSpec {
             name,
             section,
@@ -163,14 +163,14 @@ fn read_declared<'a>(
 }
 
 /// Where the map of this name is in `.maps`.
-fn offset(elf: &Elf<'_>, section: usize, var: &Type<'_>, name: &CStr) -> Result<u64> {
+fn offset(elf: &Elf<'_>, section: usize, var: &Type<'_>, name: &CStr) -> Result<u64, ParseError> {
     for symbol in elf.symbols() {
         let symbol = symbol?;
         if symbol.section == Some(section) && symbol.name == name {
             return Ok(symbol.value);
         }
     }
-    let error = Error::malformed("a map without a symbol", var.span.at(0));
+    let error = ParseError::malformed("the map has no symbol", var.span.at(0));
     Err(error.named(name.to_bytes()))
 }
 
@@ -185,9 +185,9 @@ struct Definition {
 }
 
 impl Definition {
-    fn read(btf: &Types<'_>, type_: &Type<'_>) -> Result<Self> {
+    fn read(btf: &Types<'_>, type_: &Type<'_>) -> Result<Self, ParseError> {
         if type_.kind != btf::STRUCT {
-            return Err(type_.malformed("a map is not a structure"));
+            return Err(type_.error("the definition of a map is not a structure"));
         }
         let mut all = Self::default();
         for member in type_.triples() {
@@ -200,13 +200,14 @@ impl Definition {
                 b"key_size" | b"key" => &mut all.key_size,
                 b"value_size" | b"value" => &mut all.value_size,
                 _ => {
-                    let error = Error::unsupported("a map with a field", type_.span.at(0));
+                    let error =
+                        ParseError::unsupported("unsupported field of a map", type_.span.at(0));
                     return Err(error.named(name.to_bytes()));
                 }
             };
             let pointer = btf.unqualified(member)?;
             if pointer.kind != btf::PTR {
-                return Err(pointer.malformed("a field of a map is not a pointer"));
+                return Err(pointer.error("a field of a map is not a pointer"));
             }
             // A number is the length of an array, the type of a key or value is just that.
             let value = match name.to_bytes() {
@@ -214,31 +215,34 @@ impl Definition {
                 _ => btf.array_len(pointer.size_or_type)?,
             };
             if field.replace(value).is_some() {
-                return Err(type_.malformed("a field of a map is given twice"));
+                return Err(type_.error("a field of a map is given twice"));
             }
         }
         Ok(all)
     }
 
-    fn check<'a>(&self, error: impl Fn(&'static str) -> Error) -> Result<MapSpec<'a>> {
-        let number = |field: Option<u32>, rule| {
+    fn check<'a>(
+        &self,
+        error: impl Fn(&'static str) -> ParseError,
+    ) -> Result<MapSpec<'a>, ParseError> {
+        let number = |field: Option<u32>, wrong| {
             let number = field.filter(|&number| number > 0);
-            number.ok_or(error(rule))
+            number.ok_or(error(wrong))
         };
-        if number(self.map_type, "a map without a type")? != MAP_TYPE_ARRAY {
-            return Err(error("a map that is no array"));
+        if number(self.map_type, "the map has no type")? != MAP_TYPE_ARRAY {
+            return Err(error("not an array map"));
         }
-        if number(self.key_size, "a map without keys")? != KEY_SIZE {
-            return Err(error("an array whose keys are not of 4 bytes"));
+        if number(self.key_size, "the map has no key size")? != KEY_SIZE {
+            return Err(error("the keys are not 4 bytes long"));
         }
         let flags = self.flags.unwrap_or(0);
         if flags & !(F_RDONLY_PROG | F_WRONLY_PROG) != 0 {
-            return Err(error("a map with unsupported flags"));
+            return Err(error("unsupported map flags"));
         }
         Ok(MapSpec {
             name: c"",
-            value_size: number(self.value_size, "a map without values")?,
-            max_entries: number(self.max_entries, "a map without entries")?,
+            value_size: number(self.value_size, "the map has no value size")?,
+            max_entries: number(self.max_entries, "the map has no number of entries")?,
             flags,
             content: Content::Declared,
             section: 0,

@@ -29,9 +29,8 @@ use core::ffi::CStr;
 use kernel::prelude::*;
 
 use crate::error::{
-    Error,
-    Kind,
-    Result, //
+    Kind, //
+    ParseError,
 };
 use btf::Types;
 use elf::{
@@ -70,7 +69,7 @@ enum Role {
 }
 
 impl Role {
-    fn of(section: &Section<'_>) -> Result<Self> {
+    fn of(section: &Section<'_>) -> Result<Self, ParseError> {
         let name = section.name.to_bytes();
         let is = |prefix: &[u8]| {
             name.strip_prefix(prefix)
@@ -93,7 +92,7 @@ impl Role {
             (elf::SHT_PROGBITS, b".comment") => Self::Ignored,
             (elf::SHT_PROGBITS, _) if name.starts_with(b".debug_") => Self::Ignored,
             _ => {
-                let error = Error::unsupported("an unsupported section", section.header);
+                let error = ParseError::unsupported("unsupported section", section.header);
                 return Err(error.named(name));
             }
         })
@@ -115,13 +114,19 @@ pub struct Function<'a> {
 }
 
 impl<'a> Function<'a> {
-    fn read(elf: &Elf<'a>, symbol: &Symbol<'a>, section: usize, is_program: bool) -> Result<Self> {
-        let malformed = |rule| Error::malformed(rule, symbol.at).named(symbol.name.to_bytes());
+    fn read(
+        elf: &Elf<'a>,
+        symbol: &Symbol<'a>,
+        section: usize,
+        is_program: bool,
+    ) -> Result<Self, ParseError> {
+        let malformed =
+            |wrong| ParseError::malformed(wrong, symbol.at).named(symbol.name.to_bytes());
         if symbol.size == 0 || symbol.value % INSN_SIZE != 0 || symbol.size % INSN_SIZE != 0 {
-            return Err(malformed("not a sequence of instructions"));
+            return Err(malformed("not made of whole instructions"));
         }
         let all = elf.sections.get(section).map(|section| section.data);
-        let all = all.ok_or(malformed("a function without a section"))?;
+        let all = all.ok_or(malformed("the function has no section"))?;
         if is_program && (!symbol.is_global() || symbol.size != all.size()) {
             return Err(malformed("not the only function of its section"));
         }
@@ -161,28 +166,38 @@ pub struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// Reads an object, the content of an image's `.bpf` section.
-    pub fn parse(object: &'a [u8]) -> Result<Self> {
+    pub fn parse(object: &'a [u8]) -> Result<Self, ParseError> {
         if object.len() > OBJECT_MAX {
-            return Err(Error::too_big("the object is too large", OBJECT_MAX as u64));
+            return Err(ParseError::too_big(
+                "the object is larger than 1 MiB",
+                OBJECT_MAX as u64,
+            ));
         }
         let elf = Elf::parse(object)?;
         let index = Index::of(&elf.sections)?;
-        let data = |index: Option<usize>, rule| {
+        let data = |index: Option<usize>, wrong| {
             let section = index.and_then(|index| elf.sections.get(index));
-            section.map(|section| section.data).ok_or(missing(rule))
+            section
+                .map(|section| section.data)
+                .ok_or(ParseError::whole(Kind::Malformed, wrong))
         };
-        let license = data(index.license, "there is no license")?;
+        let license = data(index.license, "no license")?;
         if license.size() > LICENSE_MAX {
-            return Err(Error::too_big("the license is too long", license.at(0)));
+            return Err(ParseError::too_big(
+                "the license is too long",
+                license.at(0),
+            ));
         }
-        let btf = Types::parse(data(index.btf, "there is no .BTF section")?)?;
-        let program = index.program.ok_or(missing("there is no program"))?;
+        let btf = Types::parse(data(index.btf, "no .BTF section")?)?;
+        let program = index
+            .program
+            .ok_or(ParseError::whole(Kind::Malformed, "no program"))?;
         Ok(Self {
             license: license.string(0)?,
             maps: map::read(&elf, &btf, index.maps)?,
             functions: functions(&elf, program, index.text)?,
             relocations: relocations(&elf.sections)?,
-            btf_ext: data(index.btf_ext, "there is no .BTF.ext section")?,
+            btf_ext: data(index.btf_ext, "no .BTF.ext section")?,
             btf,
             program,
             elf,
@@ -237,7 +252,7 @@ struct Index {
 }
 
 impl Index {
-    fn of(sections: &[Section<'_>]) -> Result<Self> {
+    fn of(sections: &[Section<'_>]) -> Result<Self, ParseError> {
         let mut all = Self::default();
         for (index, section) in sections.iter().enumerate() {
             let one = match Role::of(section)? {
@@ -250,7 +265,7 @@ impl Index {
                 Role::Data | Role::Relocations | Role::Ignored => continue,
             };
             if one.replace(index).is_some() {
-                let error = Error::malformed("a second section", section.header);
+                let error = ParseError::malformed("two sections of this name", section.header);
                 return Err(error.named(section.name.to_bytes()));
             }
         }
@@ -263,7 +278,7 @@ fn functions<'a>(
     elf: &Elf<'a>,
     program: usize,
     text: Option<usize>,
-) -> Result<KVVec<Function<'a>>> {
+) -> Result<KVVec<Function<'a>>, ParseError> {
     let mut functions = KVVec::<Function<'a>>::new();
     for symbol in elf.symbols() {
         let symbol = symbol?;
@@ -274,7 +289,7 @@ fn functions<'a>(
             continue;
         }
         if functions.len() == FUNCTIONS_MAX {
-            return Err(Error::too_big("there are too many functions", symbol.at));
+            return Err(ParseError::too_big("too many functions", symbol.at));
         }
         let function = Function::read(elf, &symbol, section, section == program)?;
         // They are few, so each is inserted where it belongs.
@@ -286,11 +301,11 @@ fn functions<'a>(
         }
     }
     if functions.first().map(|first| first.section) != Some(program) {
-        return Err(missing("there is no program"));
+        return Err(ParseError::whole(Kind::Malformed, "no program"));
     }
     for (one, next) in functions.iter().zip(functions.iter().skip(1)) {
         if one.section == next.section && one.end() > next.start {
-            let error = Error::malformed("functions overlap", next.code.at(0));
+            let error = ParseError::malformed("overlaps the function before it", next.code.at(0));
             return Err(error.named(next.name.to_bytes()));
         }
     }
@@ -298,25 +313,28 @@ fn functions<'a>(
 }
 
 /// The relocations of each section of code. Compilers order them, and so no section has two sets.
-fn relocations(sections: &[Section<'_>]) -> Result<KVVec<(usize, KVVec<Relocation>)>> {
+fn relocations(sections: &[Section<'_>]) -> Result<KVVec<(usize, KVVec<Relocation>)>, ParseError> {
     let mut all = KVVec::<(usize, KVVec<Relocation>)>::new();
     for section in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
         let name = section.name.to_bytes();
-        let malformed = |rule| Error::malformed(rule, section.header).named(name);
+        let malformed = |wrong| ParseError::malformed(wrong, section.header).named(name);
         let index = section.info as usize;
         let changed = sections
             .get(index)
-            .ok_or(malformed("relocations of nothing"))?;
+            .ok_or(malformed("relocations of a section that does not exist"))?;
         match Role::of(changed)? {
             Role::Program | Role::Text => (),
             Role::Btf | Role::BtfExt | Role::Ignored => continue,
             _ => {
-                let error = Error::unsupported("relocations of data", section.header);
+                let error = ParseError::unsupported(
+                    "relocations of data are not supported",
+                    section.header,
+                );
                 return Err(error.named(name));
             }
         }
         if all.iter().any(|&(other, _)| other == index) {
-            return Err(malformed("a second set of relocations"));
+            return Err(malformed("its section already has relocations"));
         }
         let mut ordered = KVVec::<Relocation>::new();
         for entry in elf::relocations(section)? {
@@ -325,15 +343,11 @@ fn relocations(sections: &[Section<'_>]) -> Result<KVVec<(usize, KVVec<Relocatio
                 .last()
                 .is_some_and(|last| last.offset >= entry.offset)
             {
-                return Err(malformed("relocations that are out of order"));
+                return Err(malformed("the relocations are out of order"));
             }
             ordered.push(entry, GFP_KERNEL_ACCOUNT)?;
         }
         all.push((index, ordered), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(all)
-}
-
-fn missing(rule: &'static str) -> Error {
-    Error::whole(Kind::Malformed, rule)
 }

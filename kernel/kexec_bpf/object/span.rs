@@ -4,13 +4,7 @@
 
 use core::ffi::CStr;
 
-use crate::{
-    bytes,
-    error::{
-        Error,
-        Result, //
-    },
-};
+use crate::{bytes, error::ParseError};
 
 /// Names are shorter, as are those of the kernel's symbols; bounds the time that reading one takes.
 const STRING_MAX: usize = 512;
@@ -50,47 +44,50 @@ impl<'a> Span<'a> {
         self.object.get(self.start as usize..).unwrap_or_default()
     }
 
-    /// The `len` bytes at `at`; where there are fewer, `rule` is broken.
-    pub fn subspan(&self, at: u64, len: u64, rule: &'static str) -> Result<Self> {
+    /// The `len` bytes at `at`. `wrong` says what is wrong if there are fewer.
+    pub fn subspan(&self, at: u64, len: u64, wrong: &'static str) -> Result<Self, ParseError> {
         let start = self.at(at);
-        bytes::slice(self.object, start, len, rule)?;
+        bytes::slice(self.object, start, len, wrong)?;
         let end = start.saturating_add(len);
         // INVARIANT: The slice above begins inside the object, at `start`.
         Ok(Self {
-            object: bytes::slice(self.object, 0, end, rule)?,
+            object: bytes::slice(self.object, 0, end, wrong)?,
             start,
         })
     }
 
     /// The little-endian `u16` at `at`.
-    pub fn le16(&self, at: u64) -> Result<u16> {
+    pub fn le16(&self, at: u64) -> Result<u16, ParseError> {
         bytes::le16(self.object, self.at(at))
     }
 
     /// The little-endian `u32` at `at`.
-    pub fn le32(&self, at: u64) -> Result<u32> {
+    pub fn le32(&self, at: u64) -> Result<u32, ParseError> {
         bytes::le32(self.object, self.at(at))
     }
 
     /// The little-endian `u64` at `at`.
-    pub fn le64(&self, at: u64) -> Result<u64> {
+    pub fn le64(&self, at: u64) -> Result<u64, ParseError> {
         bytes::le64(self.object, self.at(at))
     }
 
     /// The `N` bytes at `at`.
-    pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N]> {
+    pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N], ParseError> {
         bytes::array(self.object, self.at(at))
     }
 
     /// The NUL-terminated string at `at`.
-    pub fn string(&self, at: u64) -> Result<&'a CStr> {
+    pub fn string(&self, at: u64) -> Result<&'a CStr, ParseError> {
         let bytes = usize::try_from(at)
             .ok()
             .and_then(|at| self.bytes().get(at..))
-            .ok_or(Error::malformed("a name lies outside", self.at(at)))?;
+            .ok_or(ParseError::malformed(
+                "a string lies outside its table",
+                self.at(at),
+            ))?;
         let bytes = bytes.get(..STRING_MAX).unwrap_or(bytes);
         CStr::from_bytes_until_nul(bytes)
-            .map_err(|_| Error::malformed("a name has no end", self.at(at)))
+            .map_err(|_| ParseError::malformed("a string has no terminating NUL", self.at(at)))
     }
 }
 
@@ -99,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_of_spans() -> Result {
+    fn spans_of_spans() -> Result<(), ParseError> {
         let object = *b"0123abc\0ef\0xyz";
         let span = Span::whole(&object).subspan(4, 7, "whole")?;
         assert_eq!(span.bytes(), b"abc\0ef\0");
@@ -107,14 +104,14 @@ mod tests {
         assert_eq!(span.subspan(4, 3, "inner")?.bytes(), b"ef\0");
         assert_eq!(span.subspan(7, 0, "empty")?.bytes(), b"");
         for (at, len) in [(0, 8), (7, 1), (8, 0), (1, u64::MAX), (u64::MAX, 1)] {
-            let error = Error::malformed("inner", 4_u64.saturating_add(at));
+            let error = ParseError::malformed("inner", 4_u64.saturating_add(at));
             assert_eq!(span.subspan(at, len, "inner").err(), Some(error));
         }
         Ok(())
     }
 
     #[test]
-    fn fields() -> Result {
+    fn fields() -> Result<(), ParseError> {
         let object = [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 0xff];
         let span = Span::whole(&object).subspan(1, 8, "whole")?;
         assert_eq!(span.le16(6), Ok(0x0807));
@@ -129,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn strings() -> Result {
+    fn strings() -> Result<(), ParseError> {
         let span = Span::whole(b"..ab\0cd").subspan(2, 5, "whole")?;
         assert_eq!(span.string(0), Ok(c"ab"));
         assert_eq!(span.string(2), Ok(c""));

@@ -113,7 +113,7 @@ pub fn is_unverified(run: &Loaded, (errno, why): (i32, &str)) -> bool {
 /// Whether the log says that the image breaks a rule of PE files.
 pub fn is_malformed(run: &Loaded, errno: i32) -> bool {
     let line = first_line(run);
-    run.errno == errno && line.starts_with("refused: image: ") && line.contains(" at byte 0x")
+    run.errno == errno && line.starts_with("refused: image: ") && line.contains(" (byte 0x")
 }
 
 fn first_line(run: &Loaded) -> &str {
@@ -134,7 +134,7 @@ pub fn refused(errno: i32, why: &str, change: impl Fn(&mut Tiny)) -> Result {
 /// Fails unless the image breaks a rule of PE files at this byte after this change. The kernel
 /// checks that before the signature.
 pub fn malformed(rule: &str, at: usize, change: impl Fn(&mut Tiny)) -> Result {
-    refused(libc::ELIBBAD, &format!("{rule} at byte {at:#x}"), change)
+    refused(libc::ELIBBAD, &format!("{rule} (byte {at:#x})"), change)
 }
 
 /// Fails unless the image keeps those rules after this change, and this is wrong with its

@@ -30,6 +30,8 @@ pub mod lzo;
 pub mod object;
 #[path = "../../../../../../kernel/kexec_bpf/pe.rs"]
 pub mod pe;
+#[path = "../../../../../../kernel/kexec_bpf/printable.rs"]
+pub mod printable;
 #[path = "../../../../../../kernel/kexec_bpf/xz.rs"]
 pub mod xz;
 #[path = "../../../../../../kernel/kexec_bpf/zstd.rs"]

@@ -418,7 +418,7 @@ fn two_sections_of_a_name() {
     assert_eq!(
         error.to_string(),
         format!(
-            "two sections of this name '.bpf' at byte {:#x}",
+            "'.bpf': two sections of this name (byte {:#x})",
             Image::header(2)
         )
     );

@@ -28,7 +28,7 @@ fn loads() -> Vec<Case> {
         for imm in [0, 1, -1] {
             let (object, at) = beginning_with(load(1, source, imm));
             let what = format!("a load of source {source}, {imm}");
-            let rule = "a load that refers to the kernel";
+            let rule = "the load refers to an object of the kernel";
             cases.push(malformed(what, object, rule, at));
         }
     }
@@ -48,14 +48,14 @@ fn calls() -> Vec<Case> {
         for imm in [0, 1, -1] {
             let (object, at) = beginning_with(call(source, imm));
             let what = format!("a call of source {source}, {imm}");
-            let rule = "a call of unknown sort";
+            let rule = "unknown kind of call";
             cases.push(malformed(what, object, rule, at));
         }
     }
     for imm in [0, 1, 2, 100, -1, -2, i32::MIN, i32::MAX] {
         let (object, at) = beginning_with(call(1, imm));
         let what = format!("a call of {imm}");
-        let rule = "a call of something that is no function";
+        let rule = "the call target is not a function";
         cases.push(malformed(what, object, rule, at));
     }
     // Only the first instruction of a function can be called.
@@ -67,7 +67,7 @@ fn calls() -> Vec<Case> {
     parts.elf.symbols.push(other);
     let file = parts.file();
     let at = file.data(".text");
-    let rule = "a call of something that is no function";
+    let rule = "the call target is not a function";
     cases.push(malformed("a call into a function", file.bytes, rule, at));
     parts.elf.section(".text").data[4] = 1;
     let text = parts.info.functions[1].0;

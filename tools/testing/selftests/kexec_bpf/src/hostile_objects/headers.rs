@@ -54,7 +54,7 @@ fn header() -> Vec<Case> {
         cases.push(unsupported(what, file.with(at, &[value]), rule, 16));
     }
     for (at, value) in [(52, 63), (52, 0), (58, 63), (58, 65), (58, 0)] {
-        let rule = "the headers have a wrong size";
+        let rule = "the headers have the wrong size";
         let what = format!("byte {at} of the header is {value}");
         cases.push(malformed(what, file.with(at, &[value]), rule, 52));
     }
@@ -78,10 +78,10 @@ fn header() -> Vec<Case> {
                 let rule = "the section headers lie outside the object";
                 malformed(what, object, rule, table)
             }
-            true => too_big(what, object, "there are too many sections", SHNUM),
+            true => too_big(what, object, "too many sections", SHNUM),
         });
     }
-    let missing = "a section header is missing";
+    let missing = "a section header lies outside the table";
     let object = file.with(SHNUM, &[0, 0]);
     cases.push(malformed(
         "e_shnum 0",
@@ -96,7 +96,12 @@ fn header() -> Vec<Case> {
     }
     // The null section.
     let object = file.with(SHSTRNDX, &[0, 0]);
-    cases.push(malformed("e_shstrndx 0", object, "a name has no end", 0));
+    cases.push(malformed(
+        "e_shstrndx 0",
+        object,
+        "a string has no terminating NUL",
+        0,
+    ));
     cases
 }
 
@@ -140,7 +145,7 @@ fn section_headers() -> Vec<Case> {
         (".maps", TYPE, 4), // SHT_RELA
     ] {
         let header = file.header(name);
-        let rule = format!("an unsupported section '{name}'");
+        let rule = format!("'{name}': unsupported section");
         let object = file.with(header + field, &value.to_le_bytes());
         let what = format!("{name}: field {field} is {value}");
         cases.push(unsupported(what, object, &rule, header));
@@ -158,10 +163,20 @@ fn strings() -> Vec<Case> {
         let object = file.with(header + NAME, &offset.to_le_bytes());
         let at = strings + offset as usize;
         let what = format!("a section's name at {offset:#x}");
-        cases.push(malformed(what, object, "a name lies outside", at));
+        cases.push(malformed(
+            what,
+            object,
+            "a string lies outside its table",
+            at,
+        ));
         let object = file.with(file.symbol(0) + NAME, &offset.to_le_bytes());
         let what = format!("a symbol's name at {offset:#x}");
-        cases.push(malformed(what, object, "a name lies outside", at));
+        cases.push(malformed(
+            what,
+            object,
+            "a string lies outside its table",
+            at,
+        ));
     }
     // The last name is that of .strtab.
     let size = file.header(".strtab") + SIZE;
@@ -171,7 +186,7 @@ fn strings() -> Vec<Case> {
     cases.push(malformed(
         "the names have no end",
         object,
-        "a name has no end",
+        "a string has no terminating NUL",
         at,
     ));
 
@@ -186,7 +201,7 @@ fn strings() -> Vec<Case> {
     cases.push(malformed(
         "a name of 512 bytes",
         file.bytes,
-        "a name has no end",
+        "a string has no terminating NUL",
         at,
     ));
     cases
@@ -197,12 +212,12 @@ fn symbol_table() -> Vec<Case> {
     let header = file.header(".symtab");
     let mut cases = Vec::new();
     let object = file.with(header + TYPE, &[1]);
-    let rule = "there is no symbol table";
+    let rule = "no symbol table";
     cases.push(incomplete("no symbols", object, rule));
     let object = file.with(file.header("license") + TYPE, &[2]);
     let rule = "a second symbol table";
     cases.push(malformed("symbols twice", object, rule, header));
-    let rule = "the entries have a wrong size '.symtab'";
+    let rule = "'.symtab': its entries have the wrong size";
     for size in [0, 1, 23, 25, u64::MAX] {
         let object = file.with(header + ENTRY_SIZE, &size.to_le_bytes());
         let what = format!("symbols of {size} bytes");
@@ -216,9 +231,9 @@ fn symbol_table() -> Vec<Case> {
     for size in [0, SYM_LEN as u8] {
         let object = file.with(header + SIZE, &[size]);
         let what = format!("{size} bytes of symbols");
-        cases.push(incomplete(what, object, "there is no program"));
+        cases.push(incomplete(what, object, "no program"));
     }
-    let rule = "the symbols have no names";
+    let rule = "the symbol table has no string table";
     for link in [0, file.index("kexec"), file.count(), u32::MAX as usize] {
         let object = file.with(header + LINK, &(link as u32).to_le_bytes());
         let what = format!("names of symbols in section {link}");
@@ -238,7 +253,7 @@ fn symbols() -> Vec<Case> {
     let mut cases = Vec::new();
     for section in [file.count(), 0xfeff] {
         let object = file.with(symbol + SECTION, &(section as u16).to_le_bytes());
-        let rule = "a symbol's section is missing";
+        let rule = "a symbol's section index is out of range";
         let what = format!("a symbol of section {section}");
         cases.push(malformed(what, object, rule, symbol + SECTION));
     }
@@ -246,12 +261,12 @@ fn symbols() -> Vec<Case> {
     for section in [0, file.index("license"), 0xff00, 0xfff1, 0xfff2, 0xffff] {
         let object = file.with(symbol + SECTION, &(section as u16).to_le_bytes());
         let what = format!("a program of section {section}");
-        cases.push(incomplete(what, object, "there is no program"));
+        cases.push(incomplete(what, object, "no program"));
     }
     let object = file.with(symbol + INFO, &[elf::GLOBAL | elf::OBJECT]);
     let what = "a program that is a variable";
-    cases.push(incomplete(what, object, "there is no program"));
-    let rule = "not a sequence of instructions 'program'";
+    cases.push(incomplete(what, object, "no program"));
+    let rule = "'program': not made of whole instructions";
     for (field, value) in [
         (VALUE, 1),
         (VALUE, 4),
@@ -265,7 +280,7 @@ fn symbols() -> Vec<Case> {
         let what = format!("a program: field {field} is {value:#x}");
         cases.push(malformed(what, object, rule, symbol));
     }
-    let rule = "not the only function of its section 'program'";
+    let rule = "'program': not the only function of its section";
     for (field, value) in [(SIZE, 8_u64), (SIZE, 24), (SIZE, u64::MAX - 7)] {
         let object = file.with(symbol + field, &value.to_le_bytes());
         let what = format!("a program of {value:#x} bytes");
@@ -314,7 +329,7 @@ fn functions() -> Vec<Case> {
             0 => ("function", text),
             _ => ("other", text + 8),
         };
-        let rule = format!("functions overlap '{name}'");
+        let rule = format!("'{name}': overlaps the function before it");
         cases.push(malformed(what, parts.write(), &rule, at));
         parts.elf.symbols.pop();
     }
@@ -324,13 +339,13 @@ fn functions() -> Vec<Case> {
     second.name = "second".into();
     parts.elf.symbols.push(second.clone());
     let object = parts.write();
-    let rule = "functions overlap 'program'";
+    let rule = "'program': overlaps the function before it";
     let at = parts.file().data("kexec");
     cases.push(malformed("a program twice", object, rule, at));
     second.size = 8;
     *parts.elf.symbols.last_mut().unwrap() = second;
     let file = parts.file();
-    let rule = "not the only function of its section 'second'";
+    let rule = "'second': not the only function of its section";
     let at = file.symbol(1);
     cases.push(malformed("two programs", file.bytes, rule, at));
     cases
@@ -344,7 +359,7 @@ fn counts() -> Vec<Case> {
     }
     let mut cases = vec![accepted("256 sections", parts.write())];
     parts.elf.add(".comment", elf::PROGBITS, 0, &[]);
-    let rule = "there are too many sections";
+    let rule = "too many sections";
     cases.push(too_big("257 sections", parts.write(), rule, SHNUM));
 
     let mut parts = Parts::smallest();
@@ -366,7 +381,7 @@ fn counts() -> Vec<Case> {
     }
     let file = parts.file();
     let at = file.symbol(256);
-    let rule = "there are too many functions";
+    let rule = "too many functions";
     cases.push(too_big("257 functions", file.bytes, rule, at));
 
     let license = |len| {
@@ -378,7 +393,12 @@ fn counts() -> Vec<Case> {
     for len in [0, 1, 127, 128] {
         let what = format!("a license of {len} bytes without an end");
         let object = license(len).write();
-        cases.push(malformed(what, object, "a name has no end", at));
+        cases.push(malformed(
+            what,
+            object,
+            "a string has no terminating NUL",
+            at,
+        ));
     }
     for len in [1, 2, 128] {
         let mut parts = license(len);

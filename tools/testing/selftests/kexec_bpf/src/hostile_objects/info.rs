@@ -51,10 +51,10 @@ fn tables() -> Vec<Case> {
     cases.push(malformed("tables behind all", object, rule, start));
     // A header of 24 bytes says nothing of relocations; but then the tables are elsewhere.
     let object = file.with(at + 4, &[24]);
-    let rule = "records of unknown size";
+    let rule = "unknown record size";
     cases.push(unsupported("tables in the header", object, rule, at + 24));
     let object = file.with(at + 12, &[0; 4]);
-    let rule = "there is no type of 'program'";
+    let rule = "'program': no type information for this function";
     let what = "no table of functions";
     cases.push(malformed(what, object, rule, at + 8));
     cases
@@ -69,12 +69,12 @@ fn records() -> Vec<Case> {
     for size in [0, 4, 7, 12, 16, u32::MAX] {
         let object = file.with(records, &size.to_le_bytes());
         let what = format!("records of {size} bytes");
-        let rule = "records of unknown size";
+        let rule = "unknown record size";
         cases.push(unsupported(what, object, rule, records));
     }
     let int = parts.types.at(1);
     let name = u32::from(file.bytes[file.data(".BTF") + int]);
-    let rule = "no section has this code";
+    let rule = "no code section has this name";
     for (offset, what) in [(0, "''"), (name, "'int'"), (name + 1, "'nt'")] {
         let object = file.with(records + 4, &offset.to_le_bytes());
         let what = format!("records of section {what}");
@@ -84,7 +84,12 @@ fn records() -> Vec<Case> {
         let object = file.with(records + 4, &offset.to_le_bytes());
         let at = file.data(".BTF") + parts.types.strings_at() + offset as usize;
         let what = format!("records of a section whose name is at {offset}");
-        cases.push(malformed(what, object, "a name lies outside", at));
+        cases.push(malformed(
+            what,
+            object,
+            "a string lies outside its table",
+            at,
+        ));
     }
     for count in [2, u32::MAX] {
         let object = file.with(records + 8, &count.to_le_bytes());
@@ -93,7 +98,7 @@ fn records() -> Vec<Case> {
         cases.push(malformed(what, object, rule, records + 20));
     }
     let object = file.with(records + 8, &[0]);
-    let rule = "no section has this code";
+    let rule = "no code section has this name";
     let what = "no record where there is one";
     // The record is taken for a section: offset 0 is the empty name.
     cases.push(malformed(what, object, rule, records + 12));
@@ -119,8 +124,8 @@ fn functions() -> Vec<Case> {
         parts.info.functions = functions;
         parts.write()
     };
-    let no_program = "there is no type of 'program'";
-    let no_function = "there is no type of 'function'";
+    let no_program = "'program': no type information for this function";
+    let no_function = "'function': no type information for this function";
     let mut cases = Vec::new();
     for (what, rule, functions) in [
         ("no types", no_program, vec![]),
@@ -182,7 +187,12 @@ fn functions() -> Vec<Case> {
     for id in [0, 1000, u32::MAX] {
         let functions = vec![(kexec, vec![[0, id]]), (text, vec![[0, function]])];
         let what = format!("a program of type {id}");
-        cases.push(malformed(what, with(functions), "a type is missing", types));
+        cases.push(malformed(
+            what,
+            with(functions),
+            "no type has this ID",
+            types,
+        ));
         let functions = vec![(kexec, vec![[0, program]]), (text, vec![[0, id]])];
         let what = format!("a function of type {id}");
         cases.push(verifier(what, with(functions), 22, "invalid type id"));
@@ -322,7 +332,7 @@ fn relocations() -> Vec<Case> {
         parts.write()
     };
     cases.push(accepted("256 relocations", repeated(256)));
-    let rule = "there are too many relocations to the kernel's types";
+    let rule = "too many CO-RE relocations";
     let at = parts.file().data(".BTF.ext") + 24;
     cases.push(too_big("257 relocations", repeated(257), rule, at));
     cases

@@ -10,7 +10,7 @@ use super::{accepted, case, incomplete, malformed, too_big, unsupported, Case, P
 const SIZE_MAX: u32 = 16 << 20;
 const MAPS_MAX: usize = 32;
 
-const OTHER_TYPE: &str = "a map that is no array 'map'";
+const OTHER_TYPE: &str = "'map': not an array map";
 
 pub fn cases() -> Vec<Case> {
     [
@@ -72,27 +72,24 @@ fn kinds() -> Vec<Case> {
         cases.push(unsupported(what, parts.write(), OTHER_TYPE, at));
     }
     for (changes, rule) in [
-        (("type", 0), "a map without a type"),
-        (("key_size", 0), "a map without keys"),
-        (("value_size", 0), "a map without values"),
-        (("max_entries", 0), "a map without entries"),
-        (("key_size", 1), "an array whose keys are not of 4 bytes"),
-        (("key_size", 8), "an array whose keys are not of 4 bytes"),
-        (
-            ("key_size", u32::MAX),
-            "an array whose keys are not of 4 bytes",
-        ),
+        (("type", 0), "the map has no type"),
+        (("key_size", 0), "the map has no key size"),
+        (("value_size", 0), "the map has no value size"),
+        (("max_entries", 0), "the map has no number of entries"),
+        (("key_size", 1), "the keys are not 4 bytes long"),
+        (("key_size", 8), "the keys are not 4 bytes long"),
+        (("key_size", u32::MAX), "the keys are not 4 bytes long"),
     ] {
         let parts = array_with(&[changes]);
-        let rule = format!("{rule} 'map'");
+        let rule = format!("'map': {rule}");
         let what = format!("an array with {changes:?}");
         cases.push(unsupported(what, parts.write(), &rule, places(&parts).0));
     }
     for (index, rule) in [
-        "a map without a type",
-        "a map without keys",
-        "a map without values",
-        "a map without entries",
+        "the map has no type",
+        "the map has no key size",
+        "the map has no value size",
+        "the map has no number of entries",
     ]
     .into_iter()
     .enumerate()
@@ -101,7 +98,7 @@ fn kinds() -> Vec<Case> {
         let (name, _) = fields.remove(index);
         let parts = declared(&fields);
         let what = format!("a map without {name}");
-        let rule = format!("{rule} 'map'");
+        let rule = format!("'map': {rule}");
         cases.push(unsupported(what, parts.write(), &rule, places(&parts).0));
     }
     cases
@@ -119,7 +116,7 @@ fn attributes() -> Vec<Case> {
     ] {
         let parts = array_with(&[(name, 1)]);
         let what = format!("a map with {name:?}");
-        let rule = format!("a map with a field '{}'", name.replace('\n', "?"));
+        let rule = format!("'{}': unsupported field of a map", name.replace('\n', "?"));
         cases.push(unsupported(what, parts.write(), &rule, places(&parts).1));
     }
     // Read-only and write-only to programs are supported.
@@ -127,7 +124,7 @@ fn attributes() -> Vec<Case> {
         let parts = array_with(&[("map_flags", 1 << bit)]);
         let what = format!("a map with flag {bit}");
         let object = parts.write();
-        let rule = "a map with unsupported flags 'map'";
+        let rule = "'map': unsupported map flags";
         cases.push(match bit {
             7 | 8 => accepted(what, object),
             _ => unsupported(what, object, rule, places(&parts).0),
@@ -153,24 +150,24 @@ fn definitions() -> Vec<Case> {
     let types_at = |parts: &Parts| parts.file().data(".BTF") + btf::HEADER_LEN;
     let mut cases = Vec::new();
     let parts = defined(|_| 1);
-    let rule = "a map is not a structure";
+    let rule = "the definition of a map is not a structure";
     let at = types_at(&parts);
     cases.push(malformed("a map that is an int", parts.write(), rule, at));
     for id in [0, 100, u32::MAX] {
         let parts = defined(|_| id);
         let what = format!("a map of type {id}");
         let at = types_at(&parts);
-        cases.push(malformed(what, parts.write(), "a type is missing", at));
+        cases.push(malformed(what, parts.write(), "no type has this ID", at));
         let parts = defined(|parts| parts.types.structure(&[("type", id)]));
         let what = format!("a map with a field of type {id}");
-        cases.push(malformed(what, parts.write(), "a type is missing", at));
+        cases.push(malformed(what, parts.write(), "no type has this ID", at));
         for name in ["key", "type"] {
             let parts = defined(|parts| {
                 let pointer = parts.types.pointer(id);
                 parts.types.structure(&[(name, pointer)])
             });
             let what = format!("a map with a {name} of type {id}");
-            cases.push(malformed(what, parts.write(), "a type is missing", at));
+            cases.push(malformed(what, parts.write(), "no type has this ID", at));
         }
     }
     let parts = defined(|parts| parts.types.structure(&[("type", 1)]));
@@ -243,13 +240,13 @@ fn definitions() -> Vec<Case> {
 fn sections() -> Vec<Case> {
     let mut parts = Parts::smallest();
     parts.elf.add(".maps", elf::PROGBITS, elf::ALLOC, &[0; 64]);
-    let rule = "the maps have no types";
+    let rule = "no type information for the section .maps";
     let mut cases = vec![incomplete("maps without types", parts.write(), rule)];
 
     // The symbol belongs to something else, or there is none.
     let mut parts = declared(ARRAY);
     let at = places(&parts).0;
-    let rule = "a map without a symbol 'map'";
+    let rule = "'map': the map has no symbol";
     parts.elf.symbol("map").name = "other".into();
     cases.push(malformed("a map of another name", parts.write(), rule, at));
     parts.elf.symbol("other").name = "map".into();
@@ -257,7 +254,7 @@ fn sections() -> Vec<Case> {
     let what = "a map in the code";
     cases.push(malformed(what, parts.write(), rule, at));
 
-    let rule = "a map that is not a global variable 'map'";
+    let rule = "'map': not a global variable";
     for linkage in [0, 2, u32::MAX] {
         let mut parts = declared(ARRAY);
         let variable = parts.types.next() - 2;
@@ -272,8 +269,8 @@ fn sections() -> Vec<Case> {
         parts.types.put(section, 3, id);
         let at = parts.file().data(".BTF") + parts.types.at(id);
         let rule = match name {
-            "" => "a map that is not a global variable".into(),
-            name => format!("a map that is not a global variable '{name}'"),
+            "" => "not a global variable".into(),
+            name => format!("'{name}': not a global variable"),
         };
         let what = format!("type {id} among the maps");
         cases.push(unsupported(what, parts.write(), &rule, at));
@@ -284,7 +281,7 @@ fn sections() -> Vec<Case> {
         parts.types.put(section, 3, id);
         let what = format!("type {id} among the maps");
         let at = parts.file().data(".BTF") + btf::HEADER_LEN;
-        cases.push(malformed(what, parts.write(), "a type is missing", at));
+        cases.push(malformed(what, parts.write(), "no type has this ID", at));
     }
     cases
 }
@@ -306,7 +303,7 @@ fn names() -> Vec<Case> {
     let definition = parts.definition(ARRAY);
     parts.declare_as(&[("map", definition), ("map", definition)]);
     let at = places(&parts).0;
-    let rule = "a second map 'map'";
+    let rule = "'map': two maps of this name";
     cases.push(malformed("two maps of a name", parts.write(), rule, at));
     cases
 }
@@ -319,7 +316,7 @@ fn zeroes(parts: &mut Parts, name: &str, len: u64) {
 /// What bounds the memory.
 fn sizes() -> Vec<Case> {
     let mut cases = Vec::new();
-    let rule = |name| format!("over 16 MiB of maps, with '{name}'");
+    let rule = |name| format!("'{name}': with it, the maps take over 16 MiB");
     for changes in [
         &[("value_size", SIZE_MAX)][..],
         &[("max_entries", SIZE_MAX / 8)],
@@ -398,7 +395,7 @@ fn counts() -> Vec<Case> {
         parts.declare_as(&maps[..count]);
         parts
     };
-    let rule = "there are too many maps";
+    let rule = "too many maps";
     let mut cases = vec![accepted("32 maps", with(MAPS_MAX).write())];
     let too_many = with(MAPS_MAX + 1);
     let at = places(&too_many).0;

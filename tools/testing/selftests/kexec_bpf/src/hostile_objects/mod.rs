@@ -51,7 +51,7 @@ fn malformed(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) ->
         what,
         object,
         ELIBBAD,
-        format!("object: {rule} at byte {at:#x}"),
+        format!("object: {rule} (byte {at:#x})"),
     )
 }
 
@@ -65,7 +65,7 @@ fn unsupported(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) 
         what,
         object,
         ENOPKG,
-        format!("object: {rule} at byte {at:#x}"),
+        format!("object: {rule} (byte {at:#x})"),
     )
 }
 
@@ -74,7 +74,7 @@ fn too_big(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) -> C
         what,
         object,
         EFBIG,
-        format!("object: {rule} at byte {at:#x}"),
+        format!("object: {rule} (byte {at:#x})"),
     )
 }
 

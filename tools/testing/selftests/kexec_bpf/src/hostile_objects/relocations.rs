@@ -10,7 +10,7 @@ const OFFSET: usize = 0;
 const TYPE: usize = 8;
 const SYMBOL: usize = 12;
 
-const UNSUITABLE: &str = "a relocation that does not suit the code";
+const UNSUITABLE: &str = "the relocation does not match the instruction";
 
 pub fn cases() -> Vec<Case> {
     [sections(), offsets(), types(), symbols(), addends()]
@@ -34,11 +34,11 @@ fn sections() -> Vec<Case> {
     let mut cases = Vec::new();
     for info in [file.count(), 0xffff_ffff] {
         let object = file.with(header + INFO, &(info as u32).to_le_bytes());
-        let rule = "relocations of nothing '.relkexec'";
+        let rule = "'.relkexec': relocations of a section that does not exist";
         let what = format!("relocations of section {info}");
         cases.push(malformed(what, object, rule, header));
     }
-    let rule = "relocations of data '.relkexec'";
+    let rule = "'.relkexec': relocations of data are not supported";
     for name in [".rodata", ".bss", ".maps", "license", ".relkexec"] {
         let object = file.with(header + INFO, &[file.index(name) as u8]);
         let what = format!("relocations of {name}");
@@ -47,12 +47,12 @@ fn sections() -> Vec<Case> {
     // Then the code has none.
     for name in [".BTF", ".BTF.ext", ".strtab"] {
         let object = file.with(header + INFO, &[file.index(name) as u8]);
-        let rule = "a call of something that is no function";
+        let rule = "the call target is not a function";
         let at = file.data("kexec") + 8 * 7;
         let what = format!("relocations of {name}");
         cases.push(malformed(what, object, rule, at));
     }
-    let rule = "the entries have a wrong size '.relkexec'";
+    let rule = "'.relkexec': its entries have the wrong size";
     for size in [0_u64, 1, 24, u64::MAX] {
         let object = file.with(header + ENTRY_SIZE, &size.to_le_bytes());
         let what = format!("relocations of {size} bytes");
@@ -68,7 +68,7 @@ fn sections() -> Vec<Case> {
     parts.elf.sections.push(second);
     let file = parts.file();
     let at = file.table + elf::SHDR_LEN * (file.count() - 3);
-    let rule = "a second set of relocations '.relkexec'";
+    let rule = "'.relkexec': its section already has relocations";
     cases.push(malformed("two sets", file.bytes, rule, at));
     cases
 }
@@ -89,12 +89,12 @@ fn offsets() -> Vec<Case> {
         let object = file.with(last + OFFSET, &offset.to_le_bytes());
         let what = format!("the last relocation at {offset}");
         // The call that has lost its relocation comes first.
-        let rule = "a call of something that is no function";
+        let rule = "the call target is not a function";
         let at = file.data("kexec") + 8 * 8;
         cases.push(malformed(what, object, rule, at));
     }
     let header = file.header(".relkexec");
-    let rule = "relocations that are out of order '.relkexec'";
+    let rule = "'.relkexec': the relocations are out of order";
     for (what, index, offset) in [
         ("past the others", 0, 1 << 20),
         ("at the end of all addresses", 0, u64::MAX),
@@ -133,7 +133,7 @@ fn types() -> Vec<Case> {
     ] {
         for kind in wrong {
             let object = file.with(entry(&file, index) + TYPE, &kind.to_le_bytes());
-            let rule = format!("a relocation of unknown sort '{name}'");
+            let rule = format!("'{name}': unknown kind of relocation");
             let what = format!("a relocation of type {kind} to {name}");
             cases.push(unsupported(what, object, &rule, file.symbol(symbol)));
         }
@@ -150,12 +150,17 @@ fn symbols() -> Vec<Case> {
             let object = file.with(entry + SYMBOL, &symbol.to_le_bytes());
             let at = file.data(".symtab") + elf::SYM_LEN * symbol as usize;
             let what = format!("a relocation to symbol {symbol}");
-            cases.push(malformed(what, object, "a symbol is missing", at));
+            cases.push(malformed(
+                what,
+                object,
+                "a symbol lies outside the symbol table",
+                at,
+            ));
         }
     }
     // The null symbol.
     let object = file.with(load + SYMBOL, &[0]);
-    let rule = "the address of something in the kernel";
+    let rule = "the address of a kernel symbol is not supported";
     let at = file.data(".symtab");
     cases.push(unsupported("the address of nothing", object, rule, at));
     let object = file.with(call + SYMBOL, &[0]);
@@ -165,12 +170,12 @@ fn symbols() -> Vec<Case> {
     let at = file.data("kexec") + 8 * 8;
     for (what, symbol) in [("the program", 0), ("a variable", 2), ("a map", 4)] {
         let object = file.with(call + SYMBOL, &[number(symbol)]);
-        let rule = "a call of something that is no function";
+        let rule = "the call target is not a function";
         let what = format!("a call of {what}");
         cases.push(malformed(what, object, rule, at));
     }
     let object = file.with(load + SYMBOL, &[number(0)]);
-    let rule = "the address of something that is no data 'program'";
+    let rule = "'program': not the address of data or of a function";
     let what = "the address of the program";
     cases.push(unsupported(what, object, rule, file.symbol(0)));
     // It is one, but no callback takes it.
@@ -180,12 +185,12 @@ fn symbols() -> Vec<Case> {
         let index = file.index(section) as u8;
         let object = file.with(file.symbol(4) + 6, &[index]);
         // The map has lost its own symbol by that.
-        let rule = "a map without a symbol 'map'";
+        let rule = "'map': the map has no symbol";
         let at = file.data(".BTF") + var_at(&Parts::full());
         let what = format!("a map in {section}");
         cases.push(malformed(what, object, rule, at));
         let object = file.with(file.symbol(2) + 6, &[index]);
-        let rule = "the address of something that is no data 'variable'";
+        let rule = "'variable': not the address of data or of a function";
         let what = format!("the address of something in {section}");
         cases.push(unsupported(what, object, rule, file.symbol(2)));
     }
@@ -208,7 +213,7 @@ fn addends() -> Vec<Case> {
         let what = format!("byte {value} of a section of 8");
         cases.push(malformed(what, imm(2, value), UNSUITABLE, entry(&file, 1)));
     }
-    let rule = "the address of something that is no data 'map'";
+    let rule = "'map': not the address of data or of a function";
     for value in [1, 64, i32::MAX] {
         let what = format!("byte {value} of a map");
         cases.push(unsupported(what, imm(0, value), rule, file.symbol(4)));
@@ -217,7 +222,7 @@ fn addends() -> Vec<Case> {
         let what = format!("byte {value} of a map");
         cases.push(malformed(what, imm(0, value), UNSUITABLE, entry(&file, 0)));
     }
-    let rule = "a call of something that is no function";
+    let rule = "the call target is not a function";
     for value in [0, 1, -2, -3, i32::MAX, i32::MIN] {
         let what = format!("a call of a function, and {value} from there");
         cases.push(malformed(what, imm(8, value), rule, code + 8 * 8));

@@ -17,9 +17,9 @@ pub fn cases() -> Vec<Case> {
 
 fn missing() -> Vec<Case> {
     let cases = [
-        ("license", "there is no license"),
-        (".BTF", "there is no .BTF section"),
-        (".BTF.ext", "there is no .BTF.ext section"),
+        ("license", "no license"),
+        (".BTF", "no .BTF section"),
+        (".BTF.ext", "no .BTF.ext section"),
     ];
     let mut cases: Vec<_> = cases
         .into_iter()
@@ -34,12 +34,12 @@ fn missing() -> Vec<Case> {
     all.section("kexec").name = ".text".into();
     all.symbol("program").section = Some(".text");
     let object = parts.write();
-    cases.push(incomplete("no kexec", object, "there is no program"));
+    cases.push(incomplete("no kexec", object, "no program"));
     let mut parts = Parts::smallest();
     parts.elf.section("kexec").data.clear();
     parts.elf.symbols.clear();
     let what = "kexec without a symbol";
-    cases.push(incomplete(what, parts.write(), "there is no program"));
+    cases.push(incomplete(what, parts.write(), "no program"));
     cases
 }
 
@@ -53,7 +53,7 @@ fn twice() -> Vec<Case> {
             let file = parts.file();
             // The second is before .symtab and .strtab.
             let at = file.table + elf::SHDR_LEN * (file.count() - 3);
-            let rule = format!("a second section '{name}'");
+            let rule = format!("'{name}': two sections of this name");
             malformed(format!("{name} twice"), file.bytes, &rule, at)
         })
         .collect()
@@ -101,8 +101,8 @@ fn unknown() -> Vec<Case> {
         let file = parts.file();
         let at = file.table + elf::SHDR_LEN * (file.count() - 3);
         let rule = match shown {
-            "" => "an unsupported section".into(),
-            name => format!("an unsupported section '{name}'"),
+            "" => "unsupported section".into(),
+            name => format!("'{name}': unsupported section"),
         };
         let what = format!("a section {name:?}");
         cases.push(unsupported(what, file.bytes, &rule, at));
@@ -148,8 +148,8 @@ fn external() -> Vec<Case> {
         parts.elf.relocate("kexec", 0, name, elf::R_64_64);
         let file = parts.file();
         let rule = match name {
-            "" => "the address of something in the kernel".into(),
-            name => format!("the address of something in the kernel '{name}'"),
+            "" => "the address of a kernel symbol is not supported".into(),
+            name => format!("'{name}': the address of a kernel symbol is not supported"),
         };
         let what = format!("the address of '{name}'");
         let at = file.symbol(1);
@@ -165,11 +165,11 @@ fn external() -> Vec<Case> {
         parts
     };
     let file = kfunc("no_such_function", elf::GLOBAL).file();
-    let rule = "the kernel has no function 'no_such_function'";
+    let rule = "'no_such_function': the kernel has no such function";
     let at = file.symbol(1);
     cases.push(unsupported("an unknown kfunc", file.bytes, rule, at));
     let file = kfunc("", elf::WEAK).file();
-    let rule = "a relocation that does not suit the code";
+    let rule = "the relocation does not match the instruction";
     let at = file.data(".relkexec");
     cases.push(malformed("a kfunc without a name", file.bytes, rule, at));
     cases.push(verifier(
@@ -206,7 +206,7 @@ fn external() -> Vec<Case> {
         let what = format!("{count} functions of the kernel");
         let file = parts.file();
         let at = file.symbol(count);
-        let rule = "there are too many functions of the kernel";
+        let rule = "too many kernel functions";
         cases.push(match count {
             256 => accepted(what, file.bytes),
             _ => too_big(what, file.bytes, rule, at),
@@ -219,7 +219,7 @@ fn external() -> Vec<Case> {
     parts.types.section(".ksyms", &[(variable, 0)]);
     let file = parts.file();
     let at = file.data(".BTF") + parts.types.at(variable);
-    let rule = "an external variable 'linux_banner'";
+    let rule = "'linux_banner': external variables are not supported";
     cases.push(unsupported(
         "a variable of the kernel",
         file.bytes,

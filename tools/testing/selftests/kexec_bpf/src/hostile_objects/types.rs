@@ -27,19 +27,24 @@ fn header() -> Vec<Case> {
         for (byte, value) in [(0, 0), (1, 0), (0, 0xeb), (2, 0), (2, 2), (3, 1), (3, 0x80)] {
             let what = format!("{name}: byte {byte} is {value}");
             let object = file.with(at + byte, &[value]);
-            cases.push(unsupported(what, object, "unknown type information", at));
+            cases.push(unsupported(
+                what,
+                object,
+                "type information in an unknown format",
+                at,
+            ));
         }
         for len in [0, 8, 23] {
             let what = format!("{name}: hdr_len {len}");
             let object = file.with(at + 4, &[len]);
-            let rule = "the header is too small";
+            let rule = "the header of the type information is too small";
             cases.push(malformed(what, object, rule, at + 4));
         }
     }
     // The length of the header, and offset and length of types and of strings.
     let parts = Parts::full();
     let at = file.data(".BTF");
-    let rule = "the types or their names lie outside";
+    let rule = "the types or strings lie outside the section";
     let (types, strings) = (at + btf::HEADER_LEN, at + parts.types.strings_at());
     for (field, value, start) in [
         (4, u32::MAX, at + u32::MAX as usize),
@@ -81,7 +86,7 @@ fn kinds() -> Vec<Case> {
         cases.push(unsupported(
             what,
             parts.write(),
-            "a type of unknown kind",
+            "a type of an unknown kind",
             at,
         ));
     }
@@ -216,7 +221,12 @@ fn strings() -> Vec<Case> {
         parts.types.put(id, 0, offset);
         let what = format!("a section whose name is at {offset}");
         let at = parts.file().data(".BTF") + parts.types.strings_at() + offset as usize;
-        cases.push(malformed(what, parts.write(), "a name lies outside", at));
+        cases.push(malformed(
+            what,
+            parts.write(),
+            "a string lies outside its table",
+            at,
+        ));
     }
     let mut parts = Parts::smallest();
     parts.types.strings[0] = b'x';
@@ -228,7 +238,7 @@ fn strings() -> Vec<Case> {
     let id = parts.types.section("", &[]);
     parts.types.put(id, 0, parts.types.strings.len() as u32);
     parts.types.strings.extend(b"endless");
-    let rule = "a name has no end";
+    let rule = "a string has no terminating NUL";
     let at = parts.file().data(".BTF") + parts.types.strings_at() + parts.types.strings.len() - 7;
     cases.push(malformed(
         "a section's name without an end",
@@ -245,7 +255,7 @@ fn sections() -> Vec<Case> {
     let mut parts = Parts::smallest();
     let id = parts.types.section(".none", &[]);
     let at = parts.file().data(".BTF") + parts.types.at(id);
-    let rule = "variables of a section '.none'";
+    let rule = "'.none': variables of a section that does not exist";
     cases.push(unsupported("variables of nothing", parts.write(), rule, at));
 
     let mut parts = Parts::smallest();
@@ -256,7 +266,7 @@ fn sections() -> Vec<Case> {
     cases.push(accepted(what, parts.write()));
     let id = parts.types.section("license", &[]);
     let at = parts.file().data(".BTF") + parts.types.at(id);
-    let rule = "there are more sections of variables than sections";
+    let rule = "more DATASEC types than sections";
     cases.push(malformed("and one more", parts.write(), rule, at));
 
     let with = |variable: u32, size, symbol: &str| {
@@ -287,7 +297,7 @@ fn sections() -> Vec<Case> {
     let parts = with(1000, 4, "variable");
     let at = parts.file().data(".BTF") + btf::HEADER_LEN;
     let what = "a variable that is missing";
-    cases.push(malformed(what, parts.write(), "a type is missing", at));
+    cases.push(malformed(what, parts.write(), "no type has this ID", at));
     let mut parts = with(0, 4, "variable");
     for value in [4, 1 << 31] {
         parts.elf.symbol("variable").value = value;
@@ -296,7 +306,7 @@ fn sections() -> Vec<Case> {
     }
     let parts = with(0, 4, "other");
     let at = parts.file().data(".BTF") + parts.types.at(parts.types.next() - 2);
-    let rule = "a variable without a symbol 'variable'";
+    let rule = "'variable': the variable has no symbol";
     cases.push(malformed(
         "a variable of no address",
         parts.write(),

@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
             // What is not supported is refused on purpose. The library takes blocks of one byte
             // over and over that are longer than the format allows, and takes the largest number
             // for an unknown content size; nothing makes either.
-            let strict = match error.rule {
+            let strict = match error.wrong {
                 "a zstd block larger than its window" => true,
                 "more zstd content than its blocks can hold" => {
                     get_frame_content_size(data).is_ok_and(|size| size.is_none())

@@ -24,7 +24,7 @@ use super::{
 
 fn refusal(object: &[u8]) -> (Kind, &'static str) {
     let error = link(object).err().expect("not refused");
-    (error.kind, error.rule)
+    (error.kind, error.wrong)
 }
 
 /// A kernel that counts what it is asked.
@@ -53,7 +53,7 @@ fn functions_of_the_kernel() {
     assert_eq!(asked(&calls(256)), (true, 256));
     let many = calls(257);
     assert_eq!(asked(&many), (false, 256));
-    let rule = "there are too many functions of the kernel";
+    let rule = "too many kernel functions";
     assert_eq!(refusal(&many), (Kind::TooBig, rule));
 
     // Its address is taken, and it is called.
@@ -98,6 +98,6 @@ fn sections_of_variables() {
         object
     };
     assert!(link(&with(spare)).is_ok());
-    let rule = "there are more sections of variables than sections";
+    let rule = "more DATASEC types than sections";
     assert_eq!(refusal(&with(spare + 1)), (Kind::Malformed, rule));
 }

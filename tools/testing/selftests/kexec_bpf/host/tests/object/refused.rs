@@ -20,7 +20,7 @@ fn reason(object: &[u8]) -> (Kind, String) {
         Ok(_) => panic!("not refused"),
         Err(error) => {
             let text = error.to_string();
-            let end = text.rfind(" at byte").unwrap_or(text.len());
+            let end = text.rfind(" (byte").unwrap_or(text.len());
             (error.kind, text[..end].to_string())
         }
     }
@@ -43,41 +43,41 @@ fn refused_programs() {
     refused(
         &["-DSECOND_PROGRAM=\"kexec\""],
         malformed,
-        "not the only function of its section 'second'",
+        "'second': not the only function of its section",
     );
     for name in ["kexec/2", "xdp", "?kexec", "syscall", ".init"] {
         refused(
             &[&format!("-DSECOND_PROGRAM=\"{name}\"")],
             unsupported,
-            &format!("an unsupported section '{name}'"),
+            &format!("'{name}': unsupported section"),
         );
     }
     refused(
         &["-DSTATIC_PROGRAM"],
         malformed,
-        "not the only function of its section 'program'",
+        "'program': not the only function of its section",
     );
-    refused(&["-DNO_LICENSE"], malformed, "there is no license");
-    refused(&["-g0"], malformed, "there is no .BTF section");
+    refused(&["-DNO_LICENSE"], malformed, "no license");
+    refused(&["-g0"], malformed, "no .BTF section");
     refused(
         &["-DSTRONG"],
         unsupported,
-        "the kernel has no function 'bpf_absent'",
+        "'bpf_absent': the kernel has no such function",
     );
     refused(
         &["-DVARIABLE=linux_banner"],
         unsupported,
-        "an external variable 'linux_banner'",
+        "'linux_banner': external variables are not supported",
     );
     refused(
         &["-DKCONFIG=CONFIG_HZ"],
         unsupported,
-        "the address of something in the kernel 'CONFIG_HZ'",
+        "'CONFIG_HZ': the address of a kernel symbol is not supported",
     );
     refused(
         &["-DPOINTER"],
         unsupported,
-        "relocations of data '.rel.data'",
+        "'.rel.data': relocations of data are not supported",
     );
     for name in [
         ".struct_ops",
@@ -92,15 +92,15 @@ fn refused_programs() {
         refused(
             &[&format!("-DSECTION=\"{name}\"")],
             unsupported,
-            &format!("an unsupported section '{name}'"),
+            &format!("'{name}': unsupported section"),
         );
     }
 }
 
 #[test]
 fn refused_instructions() {
-    let load = "a load that refers to the kernel";
-    let call = "a call of something that is no function";
+    let load = "the load refers to an object of the kernel";
+    let call = "the call target is not a function";
     // A map of the caller's, by its file descriptor.
     for source in 1..=6 {
         let bytes = format!("-DASM=\".byte 0x18,0x{source}1,0,0,3,0,0,0,0,0,0,0,0,0,0,0\"");
@@ -112,7 +112,7 @@ fn refused_instructions() {
     }
     for source in [2, 3, 15] {
         let bytes = format!("-DASM=\".byte 0x85,0x{source:x}0,0,0,1,0,0,0\"");
-        refused(&[&bytes], Kind::Malformed, "a call of unknown sort");
+        refused(&[&bytes], Kind::Malformed, "unknown kind of call");
     }
 }
 
@@ -123,34 +123,34 @@ fn refused_maps() {
     assert!(link(&compile("refused", &[&variant(array)])).is_ok());
     let replaced = |from: &str, to: &str| refusal(&[&variant(&array.replace(from, to))]);
     for (from, to, rule) in [
-        ("type,2", "type,27", "a map that is no array"),
-        ("type,2", "type,1", "a map that is no array"),
-        ("type,2", "type,0", "a map without a type"),
-        ("max_entries,1", "max_entries,0", "a map without entries"),
-        ("key_size,4", "key_size,0", "a map without keys"),
+        ("type,2", "type,27", "not an array map"),
+        ("type,2", "type,1", "not an array map"),
+        ("type,2", "type,0", "the map has no type"),
         (
-            "key_size,4",
-            "key_size,8",
-            "an array whose keys are not of 4 bytes",
+            "max_entries,1",
+            "max_entries,0",
+            "the map has no number of entries",
         ),
-        ("value_size,4", "value_size,0", "a map without values"),
+        ("key_size,4", "key_size,0", "the map has no key size"),
+        ("key_size,4", "key_size,8", "the keys are not 4 bytes long"),
+        ("value_size,4", "value_size,0", "the map has no value size"),
         (
             "type,2)",
             "type,2);__uint(map_flags,1)",
-            "a map with unsupported flags",
+            "unsupported map flags",
         ),
         (
             "type,2)",
             "type,2);__uint(map_flags,1024)",
-            "a map with unsupported flags",
+            "unsupported map flags",
         ),
     ] {
-        let text = format!("{rule} 'map'");
+        let text = format!("'map': {rule}");
         assert_eq!(replaced(from, to), (Kind::Unsupported, text), "{to}");
     }
     for field in ["pinning", "map_extra", "numa_node", "values"] {
         let to = format!("type,2);__uint({field},1)");
-        let text = format!("a map with a field '{field}'");
+        let text = format!("'{field}': unsupported field of a map");
         assert_eq!(replaced("type,2)", &to), (Kind::Unsupported, text));
     }
     let text = "a field of a map is given twice";
@@ -166,12 +166,12 @@ fn refused_maps() {
     refused(
         &["-DINNER_MAP"],
         Kind::Unsupported,
-        "a map with a field 'values'",
+        "'values': unsupported field of a map",
     );
     refused(
         &["-DSTATIC_MAP"],
         Kind::Unsupported,
-        "a map that is not a global variable 'map'",
+        "'map': not a global variable",
     );
 }
 
@@ -181,28 +181,24 @@ fn limits() {
     let maps = ["-DMAPS"];
     assert_eq!(link(&compile("refused", &maps)).unwrap().maps.len(), 32);
     let maps = ["-DMAPS", "-DBSS=1"];
-    refused(&maps, Kind::TooBig, "there are too many maps");
+    refused(&maps, Kind::TooBig, "too many maps");
     let map = |entries: u32| {
         let number = format!("__uint(max_entries,{entries})");
         format!("-DMAP=__uint(type,2);{number};__uint(key_size,4);__uint(value_size,4);")
     };
     assert!(link(&compile("refused", &[&map(2 << 20)])).is_ok());
-    let text = "over 16 MiB of maps, with 'map'";
+    let text = "'map': with it, the maps take over 16 MiB";
     refused(&[&map((2 << 20) + 1)], Kind::TooBig, text);
     refused(&[&map(u32::MAX)], Kind::TooBig, text);
 
     assert!(link(&compile("refused", &["-DFUNCTIONS=255"])).is_ok());
-    refused(
-        &["-DFUNCTIONS=256"],
-        Kind::TooBig,
-        "there are too many functions",
-    );
+    refused(&["-DFUNCTIONS=256"], Kind::TooBig, "too many functions");
 
     assert!(link(&compile("refused", &["-DBSS=16<<20"])).is_ok());
     refused(
         &["-DBSS=(16<<20)+1"],
         Kind::TooBig,
-        "over 16 MiB of maps, with '.bss'",
+        "'.bss': with it, the maps take over 16 MiB",
     );
 
     let license = |len| format!("-DLICENSE=\"{}\"", "x".repeat(len));
@@ -256,18 +252,28 @@ fn lies_in_the_header() {
             malformed,
             "the section headers lie outside the object",
         ),
-        (52, &[63], malformed, "the headers have a wrong size"),
-        (58, &[63], malformed, "the headers have a wrong size"),
-        (60, &[0, 0], malformed, "a section header is missing"),
+        (52, &[63], malformed, "the headers have the wrong size"),
+        (58, &[63], malformed, "the headers have the wrong size"),
+        (
+            60,
+            &[0, 0],
+            malformed,
+            "a section header lies outside the table",
+        ),
         (
             60,
             &[0, 1],
             malformed,
             "the section headers lie outside the object",
         ),
-        (60, &[1, 1], Kind::TooBig, "there are too many sections"),
-        (62, &[0xff, 0xff], malformed, "a section header is missing"),
-        (62, &[0, 0], malformed, "a name has no end"),
+        (60, &[1, 1], Kind::TooBig, "too many sections"),
+        (
+            62,
+            &[0xff, 0xff],
+            malformed,
+            "a section header lies outside the table",
+        ),
+        (62, &[0, 0], malformed, "a string has no terminating NUL"),
     ];
     for (at, bytes, kind, rule) in cases {
         assert_eq!(lie(at, bytes), (kind, rule.to_string()), "{at} {bytes:?}");
@@ -289,20 +295,26 @@ fn lies_about_sections() {
     let bss = section(".bss").1;
     let text = section(".text").1;
     let cases: [(&str, u64, u32, Kind, &str); 19] = [
-        ("kexec", 0, u32::MAX, malformed, "a name lies outside"),
+        (
+            "kexec",
+            0,
+            u32::MAX,
+            malformed,
+            "a string lies outside its table",
+        ),
         (
             "kexec",
             TYPE,
             7,
             unsupported,
-            "an unsupported section 'kexec'",
+            "'kexec': unsupported section",
         ),
         (
             "kexec",
             FLAGS,
             0,
             unsupported,
-            "an unsupported section 'kexec'",
+            "'kexec': unsupported section",
         ),
         (
             "kexec",
@@ -323,7 +335,7 @@ fn lies_about_sections() {
             SIZE,
             8,
             malformed,
-            "not the only function of its section 'program'",
+            "'program': not the only function of its section",
         ),
         (
             ".text",
@@ -337,67 +349,73 @@ fn lies_about_sections() {
             TYPE,
             8,
             unsupported,
-            "an unsupported section '.text'",
+            "'.text': unsupported section",
         ),
-        (".symtab", TYPE, 1, malformed, "there is no symbol table"),
+        (".symtab", TYPE, 1, malformed, "no symbol table"),
         (".maps", TYPE, 2, malformed, "a second symbol table"),
         (
             ".symtab",
             ENTRY_SIZE,
             25,
             malformed,
-            "the entries have a wrong size '.symtab'",
+            "'.symtab': its entries have the wrong size",
         ),
         (
             ".symtab",
             SIZE,
             25,
             malformed,
-            "the entries have a wrong size '.symtab'",
+            "'.symtab': its entries have the wrong size",
         ),
         (
             ".symtab",
             SIZE,
             0,
             malformed,
-            "a map without a symbol 'map'",
+            "'map': the map has no symbol",
         ),
         (
             ".symtab",
             LINK,
             u32::MAX,
             malformed,
-            "the symbols have no names",
+            "the symbol table has no string table",
         ),
         (
             ".symtab",
             LINK,
             text,
             malformed,
-            "the symbols have no names",
+            "the symbol table has no string table",
         ),
         (
             ".relkexec",
             INFO,
             u32::MAX,
             malformed,
-            "relocations of nothing '.relkexec'",
+            "'.relkexec': relocations of a section that does not exist",
         ),
         (
             ".relkexec",
             INFO,
             bss,
             unsupported,
-            "relocations of data '.relkexec'",
+            "'.relkexec': relocations of data are not supported",
         ),
         (
             ".relkexec",
             ENTRY_SIZE,
             24,
             malformed,
-            "the entries have a wrong size '.relkexec'",
+            "'.relkexec': its entries have the wrong size",
         ),
-        ("license", SIZE, 3, malformed, "a name has no end"),
+        (
+            "license",
+            SIZE,
+            3,
+            malformed,
+            "a string has no terminating NUL",
+        ),
     ];
     for (name, field, value, kind, rule) in cases {
         let lie = lie(section(name).0 + field, &value.to_le_bytes());
@@ -409,21 +427,21 @@ fn lies_about_sections() {
 fn lies_about_information() {
     // The name of the first section that there is something said about.
     let lie = lie(section(".BTF.ext").2 + 36, &[0; 4]);
-    let text = "no section has this code".to_string();
+    let text = "no code section has this name".to_string();
     assert_eq!(lie, (Kind::Malformed, text));
 }
 
 #[test]
 fn lies_about_relocations() {
     let malformed = Kind::Malformed;
-    let unsuitable = "a relocation that does not suit the code";
+    let unsuitable = "the relocation does not match the instruction";
     let relocations = section(".relkexec").2;
     for offset in [0_u64, 1, 7, 8] {
         let lie = lie(relocations, &offset.to_le_bytes());
         assert_eq!(lie, (malformed, unsuitable.to_string()), "{offset}");
     }
     for offset in [u64::MAX, 1 << 20] {
-        let text = "relocations that are out of order '.relkexec'";
+        let text = "'.relkexec': the relocations are out of order";
         assert_eq!(
             lie(relocations, &offset.to_le_bytes()),
             (malformed, text.to_string())
@@ -431,7 +449,7 @@ fn lies_about_relocations() {
     }
     let (kind, text) = lie(relocations + 8, &[2]);
     assert_eq!(kind, Kind::Unsupported);
-    assert_eq!(text, "a relocation of unknown sort 'map'");
-    let text = "a symbol is missing".to_string();
+    assert_eq!(text, "'map': unknown kind of relocation");
+    let text = "a symbol lies outside the symbol table".to_string();
     assert_eq!(lie(relocations + 12, &[0xff; 4]), (malformed, text));
 }

@@ -62,7 +62,7 @@ impl Kind {
     fn as_image(self) -> (i32, &'static str) {
         match self {
             Image => (0, ""),
-            Bytes => (libc::ENOEXEC, "at byte 0x0"),
+            Bytes => (libc::ENOEXEC, "(byte 0x0)"),
             Empty => (libc::ENOEXEC, "the file is empty"),
             other => other.as_file(),
         }

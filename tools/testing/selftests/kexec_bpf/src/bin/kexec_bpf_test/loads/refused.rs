@@ -137,13 +137,13 @@ fn no_images() -> Result {
     header[0x3c] = 0x40;
     for (bytes, why) in [
         (&b""[..], "the file is empty"),
-        (b"M", "no MZ signature at byte 0x0"),
-        (b"text", "no MZ signature at byte 0x0"),
-        (b"\x7fELF\x02\x01\x01", "no MZ signature at byte 0x0"),
-        (b"MZ", "no PE header at byte 0x3c"),
-        (&header[..0x3f], "no PE header at byte 0x3c"),
-        (&header[..0x40], "no PE signature at byte 0x40"),
-        (&header, "no PE signature at byte 0x40"),
+        (b"M", "no MZ signature (byte 0x0)"),
+        (b"text", "no MZ signature (byte 0x0)"),
+        (b"\x7fELF\x02\x01\x01", "no MZ signature (byte 0x0)"),
+        (b"MZ", "no PE header (byte 0x3c)"),
+        (&header[..0x3f], "no PE header (byte 0x3c)"),
+        (&header[..0x40], "no PE signature (byte 0x40)"),
+        (&header, "no PE signature (byte 0x40)"),
     ] {
         let what = format!("{} bytes", bytes.len());
         dry(bytes)?

@@ -212,37 +212,37 @@ fn signed() -> Result {
         (
             "long_license",
             EFBIG,
-            "object: the license is too long at byte 0x*",
+            "object: the license is too long (byte 0x*",
         ),
         (
             "xdp_program",
             ENOPKG,
-            "object: an unsupported section 'xdp' at byte 0x*",
+            "object: 'xdp': unsupported section (byte 0x*",
         ),
         (
             "pointer_in_data",
             ENOPKG,
-            "object: relocations of data '.rel.data' at byte 0x*",
+            "object: '.rel.data': relocations of data are not supported (byte 0x*",
         ),
         (
             "tail_call",
             ENOPKG,
-            "object: a map that is no array 'programs' at byte 0x*",
+            "object: 'programs': not an array map (byte 0x*",
         ),
         (
             "malformed_btf",
             ENOPKG,
-            "object: unknown type information at byte 0x*",
+            "object: type information in an unknown format (byte 0x*",
         ),
         (
             "map_by_descriptor",
             ELIBBAD,
-            "object: a load that refers to the kernel at byte 0x*",
+            "object: the load refers to an object of the kernel (byte 0x*",
         ),
         (
             "missing_kfunc",
             ENOPKG,
-            "object: the kernel has no function 'no_such_function' at byte 0x*",
+            "object: 'no_such_function': the kernel has no such function (byte 0x*",
         ),
         (
             "forbidden_helper",

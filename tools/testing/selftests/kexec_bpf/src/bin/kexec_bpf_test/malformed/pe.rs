@@ -29,15 +29,15 @@ tests! {
     any_byte_of_the_headers,
 }
 
-const NO_OBJECT: &str = "object: the data ends inside a field at byte 0x0";
+const NO_OBJECT: &str = "object: the data ends inside a field (byte 0x0)";
 
 fn dos_header() -> Result {
     let len = Tiny::new()?.bytes.len();
     for at in [0, 0x40, PE - 1, PE + 1, len - 4, len - 3, len, MOST] {
-        let why = format!("no PE signature at byte {at:#x}");
+        let why = format!("no PE signature (byte {at:#x})");
         refused(libc::ENOEXEC, &why, |image| image.put32(0x3c, at))?;
     }
-    refused(libc::ENOEXEC, "no MZ signature at byte 0x0", |image| {
+    refused(libc::ENOEXEC, "no MZ signature (byte 0x0)", |image| {
         image.bytes[0] = b'm';
     })?;
     malformed("the PE header is in the DOS header", 0x3c, |image| {
@@ -146,7 +146,7 @@ fn section_counts() -> Result {
         sections.push((".other", b""));
         let image = pe::image(&sections);
         let at = pe::header(&image) + 6;
-        let why = format!("image: not 1 to 96 sections at byte {at:#x}");
+        let why = format!("image: not 1 to 96 sections (byte {at:#x})");
         dry(&image)?
             .refused(libc::ELIBBAD, &why)
             .context("97 sections")?;
@@ -243,7 +243,7 @@ fn tails() -> Result {
 }
 
 fn two_programs() -> Result {
-    let why = format!("image: two sections of this name '.bpf' at byte {TABLE_END:#x}");
+    let why = format!("image: '.bpf': two sections of this name (byte {TABLE_END:#x})");
     dry(&image("twice")?)?.refused(libc::ELIBBAD, &why)?;
     let mut image = Tiny::unsigned()?;
     image.third_section(*b".bpf\0\0\0\0");
@@ -341,7 +341,7 @@ fn sizes_of_files() -> Result {
             libc::EFBIG,
             "image: with it, all loads would take over half of the memory",
         ),
-        false => run.refused(libc::ENOEXEC, "image: no MZ signature at byte 0x0"),
+        false => run.refused(libc::ENOEXEC, "image: no MZ signature (byte 0x0)"),
     }
 }
 

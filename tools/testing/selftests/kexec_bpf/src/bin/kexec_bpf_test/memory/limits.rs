@@ -132,6 +132,6 @@ fn memory_of_all_loads() -> Result {
     fuse.fail(&asked);
     let (end, _) = first.wait()?;
     equal("end", end, End::Returned(libc::EIO))?;
-    let no_image = "image: no MZ signature at byte 0x0";
+    let no_image = "image: no MZ signature (byte 0x0)";
     Load::dry(&other).run().refused(libc::ENOEXEC, no_image)
 }
