@@ -29,5 +29,6 @@ pub mod compress;
 pub mod der;
 pub mod hostile_objects;
 pub mod pe;
+pub mod pe_image;
 pub mod pkcs7;
 pub mod tiny_image;

@@ -2,42 +2,24 @@
 
 //! PE images: makes small ones, and finds fields in others.
 
+use crate::pe_image::{Image, SECTION_LEN};
 use crate::uapi::MACHINE;
 
-const PE_AT: usize = 0x80;
-const OPTIONAL_LEN: usize = 112 + 16 * 8;
-const SECTION_LEN: usize = 40;
-const FILE_ALIGN: usize = 512;
+const FILE_ALIGNMENT: usize = 512;
 
 /// An unsigned image with these sections.
 pub fn image(sections: &[(&str, &[u8])]) -> Vec<u8> {
-    let table = PE_AT + 24 + OPTIONAL_LEN;
-    let mut at = (table + SECTION_LEN * sections.len()).next_multiple_of(FILE_ALIGN);
-    let mut image = vec![0; at];
-    let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, b"MZ");
-    put(0x3c, &(PE_AT as u32).to_le_bytes());
-    put(PE_AT, b"PE\0\0");
-    put(PE_AT + 4, &MACHINE.to_le_bytes());
-    put(PE_AT + 6, &(sections.len() as u16).to_le_bytes());
-    put(PE_AT + 20, &(OPTIONAL_LEN as u16).to_le_bytes());
-    put(PE_AT + 24, &0x20bu16.to_le_bytes());
-    put(PE_AT + 24 + 60, &(at as u32).to_le_bytes());
-    put(PE_AT + 24 + 108, &16u32.to_le_bytes());
-    let mut contents = Vec::new();
-    for (index, (name, bytes)) in sections.iter().enumerate() {
-        let header = table + SECTION_LEN * index;
-        let raw_len = bytes.len().next_multiple_of(FILE_ALIGN);
-        put(header, name.as_bytes());
-        for (field, value) in [(8, bytes.len()), (12, at), (16, raw_len), (20, at)] {
-            put(header + field, &(value as u32).to_le_bytes());
-        }
-        contents.extend(*bytes);
-        contents.resize(contents.len().next_multiple_of(FILE_ALIGN), 0);
-        at += raw_len;
+    const PE: usize = 0x80;
+    const HEADERS_LEN: usize = PE + 24 + 112 + 16 * 8;
+    let len = HEADERS_LEN + SECTION_LEN * sections.len();
+    let mut image = Image::new(MACHINE, PE, len.next_multiple_of(FILE_ALIGNMENT));
+    for (name, bytes) in sections {
+        let padded_len = bytes.len().next_multiple_of(FILE_ALIGNMENT);
+        let mut padded = bytes.to_vec();
+        padded.resize(padded_len, 0);
+        image.add_section(name.as_bytes(), bytes.len(), &padded);
     }
-    image.extend(contents);
-    image
+    image.file
 }
 
 /// A section of an image.

@@ -4,6 +4,8 @@
 
 #[path = "../../../../../kexec_bpf/src/attach.rs"]
 mod attach;
+#[path = "../../src/pe_image.rs"]
+mod pe_image;
 #[path = "../properties/pe.rs"]
 mod properties;
 
@@ -17,6 +19,7 @@ use kexec_bpf_host::bytes::{
     le32, //
 };
 use kexec_bpf_host::pe::Pe;
+use pe_image::Image;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -33,71 +36,32 @@ fn object(len: usize) -> Vec<u8> {
     object
 }
 
-/// Makes images field by field.
-#[derive(Clone)]
-struct Image {
-    file: Vec<u8>,
-    pe: usize,
+/// What `attach` needs of an image, beside what the kernel looks at.
+trait Attach: Sized {
+    fn with_sections(pe: usize, sections: usize) -> Self;
+    fn get32(&self, at: usize) -> usize;
+    fn debug(&mut self, at: usize, data: &[u8]);
+    fn attach(&self, object: &[u8]) -> Self;
+    fn refused(&self) -> String;
 }
 
-impl Image {
-    /// Headers of PE32+ that begin at `pe`, and sections, each of a file alignment.
-    fn new(pe: usize, sections: usize) -> Self {
-        let file = vec![0; HEADERS + sections * FILE_ALIGNMENT];
-        let mut image = Self { file, pe };
-        image.put(0, b"MZ");
-        image.put32(0x3c, pe);
-        image.put(pe, b"PE\0\0\x64\xaa");
-        image.put(pe + 6, &[sections as u8]);
-        image.put(pe + 20, &[112 + 16 * 8]);
-        image.put(image.optional(0), b"\x0b\x02");
+impl Attach for Image {
+    /// Headers that begin at `pe`, and sections, each of a file alignment.
+    fn with_sections(pe: usize, sections: usize) -> Self {
+        let mut image = Self::new(0xaa64, pe, HEADERS);
         image.put32(image.optional(32), 0x1000);
         image.put32(image.optional(36), FILE_ALIGNMENT);
         image.put32(image.optional(56), 0x1000 * (sections + 1));
-        image.put32(image.optional(60), HEADERS);
         image.put32(image.optional(64), 0x12345678);
-        image.put32(image.optional(108), 16);
         for index in 0..sections {
-            let (header, at) = (image.section(index), HEADERS + index * FILE_ALIGNMENT);
-            image.put(header, b".text");
-            image.put32(header + 8, 0x123);
-            image.put32(header + 12, 0x1000 * (index + 1));
-            image.put32(header + 16, FILE_ALIGNMENT);
-            image.put32(header + 20, at);
-            image.file[at..][..FILE_ALIGNMENT].fill(index as u8 + 1);
+            image.add_section(b".text", 0x123, &[index as u8 + 1; FILE_ALIGNMENT]);
+            image.put32(image.section(index) + 12, 0x1000 * (index + 1));
         }
         image
     }
 
-    fn optional(&self, field: usize) -> usize {
-        self.pe + 24 + field
-    }
-
-    fn directory(&self, index: usize) -> usize {
-        self.optional(112 + 8 * index)
-    }
-
-    fn section(&self, index: usize) -> usize {
-        self.directory(16) + 40 * index
-    }
-
-    fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.file[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn put32(&mut self, at: usize, value: usize) {
-        self.put(at, &(value as u32).to_le_bytes());
-    }
-
     fn get32(&self, at: usize) -> usize {
         le32(&self.file, at as u64).unwrap() as usize
-    }
-
-    /// Adds a certificate table at the end of the file.
-    fn sign(&mut self, len: usize) {
-        self.put32(self.directory(4), self.file.len());
-        self.put32(self.directory(4) + 4, len);
-        self.file.resize(self.file.len() + len, 0xcc);
     }
 
     /// A debug directory of one entry in the first section, for data in the headers.
@@ -148,7 +112,7 @@ fn check(image: &[u8], object: &[u8], file: &[u8]) {
 
 #[test]
 fn new_section() {
-    let image = Image::new(0x40, 2);
+    let image = Image::with_sections(0x40, 2);
     for (len, raw_size, size_of_image) in [
         (64, 0x200, 0x4000),
         (0x200, 0x200, 0x4000),
@@ -178,14 +142,14 @@ fn address_is_behind_all_sections() {
         (8, 0x1001, 0x4000),
         (16, 0x200, 0x3000),
     ] {
-        let mut image = Image::new(0x40, 2);
+        let mut image = Image::with_sections(0x40, 2);
         image.put32(image.optional(56), 0x1000);
         image.put32(image.section(1) + field, value);
         let made = image.attach(&object(64));
         assert_eq!(made.get32(made.section(2) + 12), address);
     }
     // The sections can be less than the image.
-    let mut image = Image::new(0x40, 2);
+    let mut image = Image::with_sections(0x40, 2);
     image.put32(image.optional(56), 0x5001);
     let made = image.attach(&object(64));
     assert_eq!(made.get32(made.section(2) + 12), 0x6000);
@@ -194,13 +158,13 @@ fn address_is_behind_all_sections() {
 
 #[test]
 fn headers_grow_if_they_must() {
-    let room = Image::new(0x50, 16);
+    let room = Image::with_sections(0x50, 16);
     assert_eq!(room.section(17), HEADERS);
     let made = room.attach(&object(64));
     assert_eq!(made.get32(made.optional(60)), HEADERS);
     assert_eq!(made.get32(made.section(0) + 20), HEADERS);
 
-    let none = Image::new(0x51, 16);
+    let none = Image::with_sections(0x51, 16);
     let made = none.attach(&object(64));
     assert_eq!(made.get32(made.optional(60)), HEADERS + FILE_ALIGNMENT);
     for index in 0..16 {
@@ -233,7 +197,7 @@ fn headers_grow_if_they_must() {
 #[test]
 fn offsets_follow() {
     for (pe, growth) in [(0x50, 0), (0x51, FILE_ALIGNMENT)] {
-        let mut image = Image::new(pe, 16);
+        let mut image = Image::with_sections(pe, 16);
         image.file.extend(b"symbols, strings");
         let (symbols, sections_end) = (image.pe + 12, HEADERS + 16 * FILE_ALIGNMENT);
         image.put32(symbols, sections_end);
@@ -261,10 +225,10 @@ fn offsets_follow() {
 #[test]
 fn debug_data_in_the_headers_make_room() {
     let data = b"NB10 and a path";
-    let table_end = Image::new(0x40, 2).section(2);
+    let table_end = Image::with_sections(0x40, 2).section(2);
     let last = HEADERS - 40 - data.len();
     for (at, growth) in [(table_end, 0), (last, 0), (last + 1, FILE_ALIGNMENT)] {
-        let mut image = Image::new(0x40, 2);
+        let mut image = Image::with_sections(0x40, 2);
         image.debug(at, data);
         image.put32(HEADERS + DEBUG + 20, at);
         let made = image.attach(&object(64));
@@ -278,9 +242,9 @@ fn debug_data_in_the_headers_make_room() {
 
 #[test]
 fn signatures_are_dropped_if_asked() {
-    let mut image = Image::new(0x40, 2);
+    let mut image = Image::with_sections(0x40, 2);
     let unsigned = image.attach(&object(64));
-    image.sign(0x18);
+    image.add_certificates(0x18);
     assert_eq!(
         image.refused(),
         "signed, which it would be no longer: see --strip-signature"
@@ -291,7 +255,7 @@ fn signatures_are_dropped_if_asked() {
 #[test]
 fn refused_images() {
     let change = |change: &dyn Fn(&mut Image)| {
-        let mut image = Image::new(0x40, 2);
+        let mut image = Image::with_sections(0x40, 2);
         change(&mut image);
         image.refused()
     };
@@ -314,7 +278,10 @@ fn refused_images() {
             "{at}"
         );
     }
-    assert_eq!(change(&|image| *image = Image::new(0x30, 2)), malformed);
+    assert_eq!(
+        change(&|image| *image = Image::with_sections(0x30, 2)),
+        malformed
+    );
     assert_eq!(
         change(&|image| image.put(image.section(1), b".bpf\0")),
         "has a section .bpf already"
@@ -355,7 +322,7 @@ fn refused_images() {
 #[test]
 fn refused_debug_directories() {
     let change = |change: &dyn Fn(&mut Image)| {
-        let mut image = Image::new(0x40, 2);
+        let mut image = Image::with_sections(0x40, 2);
         image.debug(image.section(2), b"debug");
         change(&mut image);
         image.refused()
@@ -370,7 +337,7 @@ fn refused_debug_directories() {
         malformed
     );
     // Data that are not in the headers alone.
-    let len = HEADERS - Image::new(0x40, 2).section(2) + 1;
+    let len = HEADERS - Image::with_sections(0x40, 2).section(2) + 1;
     assert_eq!(
         change(&|image| image.put32(HEADERS + DEBUG + 16, len)),
         malformed
@@ -385,7 +352,7 @@ fn refused_debug_directories() {
 fn limits() {
     // Three sections that fill the file, and empty ones.
     for (sections, refused) in [(95, false), (96, true)] {
-        let mut image = Image::new(0x40, 3);
+        let mut image = Image::with_sections(0x40, 3);
         let headers = 0x1200;
         image
             .file
@@ -404,7 +371,7 @@ fn limits() {
     }
 
     // The tail is zeroes, which nobody reads.
-    let mut image = Image::new(0x40, 2);
+    let mut image = Image::with_sections(0x40, 2);
     let mut file = vec![0; (1 << 30) - FILE_ALIGNMENT + 1];
     file[..image.file.len()].copy_from_slice(&image.file);
     image.file = file;
@@ -460,9 +427,9 @@ fn images_of_others() {
 #[test]
 fn what_is_made_is_accepted() {
     let stub = fs::read("/usr/lib/systemd/boot/efi/addonx64.efi.stub").unwrap();
-    let mut full = Image::new(0x51, 16);
+    let mut full = Image::with_sections(0x51, 16);
     full.debug(HEADERS + 0x100, b"debug");
-    full.sign(0x18);
+    full.add_certificates(0x18);
     let mut made = 0;
     for image in [stub, full.file] {
         for at in 0..HEADERS + DEBUG + 28 {
