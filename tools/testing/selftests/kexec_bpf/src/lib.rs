@@ -7,6 +7,7 @@ pub mod harness;
 pub mod machines;
 
 // The system calls, the programs, and who makes and runs them.
+pub mod arch;
 pub mod child;
 pub mod embedded;
 pub mod fail_nth;

@@ -2,8 +2,8 @@
 
 //! PE images: makes small ones, and finds fields in others.
 
+use crate::arch::MACHINE;
 use crate::pe_image::{Image, SECTION_LEN};
-use crate::uapi::MACHINE;
 
 const FILE_ALIGNMENT: usize = 512;
 

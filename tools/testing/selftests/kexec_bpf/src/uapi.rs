@@ -3,12 +3,6 @@
 //! `include/uapi/linux/kexec_bpf.h` in Rust.
 
 pub const SYS_KEXEC_BPF_LOAD: libc::c_long = 473;
-/// The crate libc lacks it for riscv64.
-pub const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
-    320
-} else {
-    294
-};
 
 pub const OBJECT_MAX: usize = 1 << 20;
 pub const PRIVATE_MAX: u32 = 1 << 20;
@@ -131,12 +125,3 @@ pub struct Test {
     pub nsecs: u64,
     pub ctx: Ctx,
 }
-
-/// `IMAGE_FILE_MACHINE_*` of this machine.
-pub const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
-    0x8664
-} else if cfg!(target_arch = "aarch64") {
-    0xaa64
-} else {
-    0x5064
-};

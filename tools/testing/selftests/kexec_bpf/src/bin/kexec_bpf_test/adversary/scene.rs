@@ -9,10 +9,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use libbpf_rs::MapHandle;
 
+use support::arch::SYS_KEXEC_FILE_LOAD;
 use support::embedded::{ask, READ_FD};
 use support::harness::{equal, skip, Context, Result};
 use support::load::{enforced, file, image, loaded, stored, unload, Load};
-use support::uapi::{SYS_KEXEC_FILE_LOAD, VERIFY_PE};
+use support::uapi::VERIFY_PE;
 
 use super::functions::{functions, Function};
 use super::programs::{attach, Act, Kind, Target, SLOTS};

@@ -4,6 +4,7 @@
 
 use liblzma::stream::{Check, Filters};
 
+use support::arch::XZ_FILTER;
 use support::compress::{lz4, lz4_block, lzo, lzo_block, xz, xz_with, LZ4_BLOCK, LZO_BLOCK};
 use support::harness::{equal, Context, Result};
 use support::script::Script;
@@ -36,14 +37,7 @@ fn filters_of_xz() -> Result {
             .concat()
         })
         .collect();
-    let filter = if cfg!(target_arch = "x86_64") {
-        Filters::x86
-    } else if cfg!(target_arch = "aarch64") {
-        Filters::arm64
-    } else {
-        Filters::riscv
-    };
-    let image = xz_with(&code, filter(&mut Filters::new()), Check::Crc32);
+    let image = xz_with(&code, XZ_FILTER(&mut Filters::new()), Check::Crc32);
     equal("the filter changes it", image == xz(&code), false)?;
     check(&script, &image, (BY_MAGIC, 0, 0), &code)?;
     let image = xz_with(&code, Filters::new().delta_properties(&[0])?, Check::Crc32);

@@ -5,12 +5,13 @@
 use std::os::fd::AsRawFd;
 use std::ptr;
 
+use support::arch::MACHINE;
 use support::harness::{equal, Context, Result};
 use support::load::{with_capabilities, CAP_SYS_BOOT};
 use support::object::{open, options, test_run, test_run_raw, Input, Object};
 use support::script::{bind_kernel, cmdline_append, put, stat, Script};
 use support::uapi::{
-    range, Ctx, Test, CRASH, DEPTH_MAX, ENFORCED, HANDLE, IMAGE, INITRD, MACHINE, SIGNED, TEST,
+    range, Ctx, Test, CRASH, DEPTH_MAX, ENFORCED, HANDLE, IMAGE, INITRD, SIGNED, TEST,
 };
 
 tests! {

@@ -8,13 +8,14 @@ use std::os::fd::AsRawFd;
 use flate2::write::GzEncoder;
 use flate2::Compression;
 
+use support::arch;
 use support::compress::{lz4, lzo, xz};
 use support::harness::{equal, Context, Result};
 use support::load::{self, file, Load};
 use support::object::{Input, Object};
 use support::pe::{self, put};
 use support::tiny_image::well_formed_but;
-use support::uapi::{self, ENFORCED, SIGNED};
+use support::uapi::{ENFORCED, SIGNED};
 
 use super::{parts, returned, run, uki, ALGORITHM, MACHINE, MALFORMED};
 
@@ -219,7 +220,7 @@ fn debian() -> Result {
     };
     check(zboot()?, &image)?;
     returned(&uki()?, &pe::image(&[(".linux", &image)]), MACHINE)?;
-    put(&mut image, machine, uapi::MACHINE.to_le_bytes());
+    put(&mut image, machine, arch::MACHINE.to_le_bytes());
     check(uki()?, &pe::image(&[(".linux", &image)])).context("in a UKI")
 }
 
