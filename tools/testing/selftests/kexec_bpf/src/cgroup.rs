@@ -118,17 +118,3 @@ impl Drop for Cgroup {
         let _ = fs::remove_dir(&self.path);
     }
 }
-
-/// The bytes that the kernel holds, whoever they are charged to. The number of free pages would be
-/// inexact, because CPUs keep some.
-pub fn held() -> Result<u64> {
-    take_back();
-    let text = fs::read_to_string("/proc/meminfo")?;
-    let mut held = 0;
-    for name in ["VmallocUsed:", "SUnreclaim:", "Percpu:"] {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        held += 1024 * number.ok_or("no such line")?.parse::<u64>()?;
-    }
-    Ok(held)
-}

@@ -22,6 +22,7 @@ pub mod cgroup;
 pub mod fuse;
 pub mod kernel_log;
 pub mod keyring;
+pub mod meminfo;
 pub mod mount;
 
 // What is loaded: images, signatures, objects, compressed data.

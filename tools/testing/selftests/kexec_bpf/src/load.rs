@@ -87,14 +87,6 @@ pub fn sparse(len: u64) -> Result<File> {
     Ok(file)
 }
 
-/// The most bytes that all loads can take: half of the memory.
-pub fn budget() -> Result<u64> {
-    let memory = fs::read_to_string("/proc/meminfo")?;
-    // It is the first number here, in KiB.
-    let memory = memory.split_whitespace().nth(1).unwrap_or_default();
-    Ok(memory.parse::<u64>()? * 1024 / 2)
-}
-
 /// A file that is open only for writing.
 pub fn write_only() -> Result<File> {
     let path = std::env::temp_dir().join("kexec_bpf_test.write");

@@ -10,13 +10,13 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::cgroup::held;
 use support::child::{Child, End};
 use support::embedded::{ask, READ_FD};
 use support::fuse::{Asked, Fuse, Mode};
 use support::harness::{equal, Context, Result};
 use support::kexec_file;
 use support::load::{file, image, syscall, unload, Load};
+use support::meminfo::held;
 use support::object::{options, test_run_raw, Input};
 use support::script::{bind_kernel, read_fd, Script};
 use support::uapi::{range, Args, Test, ARGS_SIZE_VER0, IMAGE};

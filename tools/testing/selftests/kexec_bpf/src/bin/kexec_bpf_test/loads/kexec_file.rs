@@ -11,6 +11,7 @@ use support::fuse::{Fuse, Mode};
 use support::harness::{equal, skip, Context, Result};
 use support::kexec_file::{changed, load, load_files, loads_unless_enforced};
 use support::load::{file, image, loaded, unload, Load};
+use support::meminfo::budget;
 
 tests! {
     EVERYWHERE;
@@ -76,12 +77,7 @@ const FILE_MAX: u64 = 4 << 30;
 
 /// The most bytes that all loads hold at a time.
 fn memory_max() -> Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo")?;
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total
-        .and_then(|total| total.trim().strip_suffix(" kB"))
-        .ok_or("MemTotal")?;
-    match kib.parse::<u64>()? * 1024 / 2 {
+    match budget()? {
         max if max >= FILE_MAX => skip("there is so much memory that no file is too large for it"),
         max => Ok(max),
     }

@@ -5,7 +5,6 @@
 //! The images that these tests make are unsigned. Where signatures are enforced, the kernel refuses
 //! them without looking at the object; there, a few signed images stand for all.
 
-use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use support::harness::{equal, Context, Failure, Result};
 use support::hostile_objects::{self, Case, Parts, ECANCELED, EFBIG, ELIBBAD, ELIBEXEC, ENOPKG};
 use support::kernel_log::no_splats;
 use support::load::{bpf_ids, enforced, file, image, loaded, Load, Loaded};
+use support::meminfo::meminfo;
 use support::pe;
 use support::uapi::OBJECT_MAX;
 
@@ -160,7 +160,7 @@ fn a_byte_changed() -> Result {
     let changes = all.map(|change| (&smallest, change));
     let changes = changes.chain(in_turn.map(|change| (&full, change)));
     without_trace(|| {
-        let before = free_memory()?;
+        let before = meminfo("MemAvailable")?;
         for (number, (object, (at, change))) in changes.enumerate() {
             let mut object = object.clone();
             object[at] = change(object[at]);
@@ -179,28 +179,18 @@ fn a_byte_changed() -> Result {
     })
 }
 
-/// The available memory in KiB.
-fn free_memory() -> Result<u64> {
-    let info = fs::read_to_string("/proc/meminfo")?;
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.ok_or("no MemAvailable")?.parse()?)
-}
-
 /// Waits until as much memory is available as before, less a slack of under a KiB for each of the
 /// thousands of loads. The kernel frees programs and maps some time after a load.
 fn returned(before: u64) -> Result {
-    const SLACK: u64 = 4 << 10;
+    const SLACK: u64 = 4 << 20;
     let start = Instant::now();
     loop {
-        let now = free_memory()?;
+        let now = meminfo("MemAvailable")?;
         if now + SLACK >= before {
             return Ok(());
         }
         if start.elapsed() > Duration::from_secs(60) {
-            return Err(format!("{before} KiB were free, {now} are").into());
+            return Err(format!("{before} bytes were available, {now} are").into());
         }
         sleep(Duration::from_millis(100));
     }

@@ -4,7 +4,8 @@
 //! byte that breaks it, whether signatures are enforced or not.
 
 use support::harness::{equal, Context, Result};
-use support::load::{budget, image, sparse, Load};
+use support::load::{image, sparse, Load};
+use support::meminfo::budget;
 use support::pe::{self, put};
 use support::tiny_image::*;
 

@@ -7,11 +7,12 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 
-use support::cgroup::{held, Cgroup};
+use support::cgroup::Cgroup;
 use support::child::{Child, End, Plan};
 use support::embedded::{ask, CMDLINE, PIECES, PUT, RETURN};
 use support::harness::{equal, Context, Result};
 use support::load::{bpf_ids, file, image, loaded, Load, Loaded};
+use support::meminfo::held;
 
 tests! {
     ON_X86_64;
