@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes type information that may be as wrong as it likes.
+//! Makes type information, malformed or not.
 
 pub const INT: u32 = 1;
 pub const PTR: u32 = 2;
@@ -26,7 +26,7 @@ pub const HEADER_LEN: usize = 24;
 #[derive(Clone)]
 pub struct Types {
     words: Vec<u32>,
-    /// Where each type begins, in words; the first has the ID 1.
+    /// The offset of each type in words. The first type has the ID 1.
     starts: Vec<usize>,
     pub strings: Vec<u8>,
 }
@@ -99,7 +99,7 @@ impl Types {
         self.add(name, VAR, 0, of, &[linkage])
     }
 
-    /// A section of variables, each with its size. As compilers do, leaves the rest open.
+    /// A section of variables, each with its size. Like compilers, this does not set other fields.
     pub fn section(&mut self, name: &str, variables: &[(u32, u32)]) -> u32 {
         let rest: Vec<_> = variables
             .iter()
@@ -108,12 +108,12 @@ impl Types {
         self.add(name, DATASEC, variables.len() as u32, 0, &rest)
     }
 
-    /// Where a type is in the section.
+    /// The offset of a type in the section.
     pub fn at(&self, id: u32) -> usize {
         HEADER_LEN + 4 * self.starts[id as usize - 1]
     }
 
-    /// Where the strings are in the section.
+    /// The offset of the strings in the section.
     pub fn strings_at(&self) -> usize {
         HEADER_LEN + 4 * self.words.len()
     }
@@ -136,10 +136,10 @@ impl Types {
     }
 }
 
-/// What is said about the instructions of a section: its name, and records.
+/// Records about the instructions of a section, with the section's name.
 pub type Records<const N: usize> = Vec<(u32, Vec<[u32; N]>)>;
 
-/// What is said about instructions.
+/// The contents of `.BTF.ext`.
 #[derive(Clone, Default)]
 pub struct Info {
     pub functions: Records<2>,
@@ -150,7 +150,7 @@ pub struct Info {
 impl Info {
     const HEADER_LEN: u32 = 32;
 
-    /// Where the records about functions begin.
+    /// The offset of the records about functions.
     pub const RECORDS: usize = Self::HEADER_LEN as usize;
 
     /// The section.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Instructions that refer to what they must not, or are none.
+//! Instructions that refer to forbidden objects, or are invalid.
 
 use super::elf::{self, Symbol};
 use super::{accepted, call, exit, insn, load, malformed, mov, verifier, Case, Parts};
@@ -12,14 +12,15 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// A program that begins with this, and where that is.
+/// A program that begins with these instructions, and their offset.
 fn beginning_with(code: Vec<u8>) -> (Vec<u8>, usize) {
     let file = Parts::program(&[code, mov(0, 0), exit()]).file();
     let at = file.data("kexec");
     (file.bytes, at)
 }
 
-/// Maps by fd and by index, BTF IDs, functions: of the caller's, or of the kernel's own.
+/// References to maps by descriptor and by index, to BTF IDs, and to functions: of the caller, or
+/// of the kernel.
 fn loads() -> Vec<Case> {
     let mut cases = Vec::new();
     let (object, _) = beginning_with(load(1, 0, -1));
@@ -87,7 +88,7 @@ fn calls() -> Vec<Case> {
     };
     let says = "Kexec programs cannot call global function function()";
     cases.push(verifier("a call of a global function", global, 22, says));
-    // One that nobody calls is left out, whatever it is.
+    // The loader leaves out a function that is not called, even if it is malformed.
     let mut parts = Parts::smallest();
     let flags = elf::ALLOC | elf::EXEC;
     parts.elf.add(".text", elf::PROGBITS, flags, &call(15, 0));
@@ -102,7 +103,7 @@ fn calls() -> Vec<Case> {
     cases
 }
 
-/// By number: those that are none, that of tail calls, and that of other types.
+/// Helpers by number: unknown ones, that for tail calls, and one of other types.
 fn helpers() -> Vec<Case> {
     [
         (0, "program of this type cannot use helper bpf_unspec#0"),
@@ -223,7 +224,7 @@ fn others() -> Vec<Case> {
     cases
 }
 
-/// There is no limit but that of the object: the verifier takes a million.
+/// Only the size of the object limits their number: the verifier accepts a million.
 fn lengths() -> Vec<Case> {
     [4095, 4096, 4097, 65_536]
         .into_iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the container of an object, so that nothing keeps it from lying.
+//! Makes ELF files, malformed or not.
 
 pub const PROGBITS: u32 = 1;
 pub const SYMTAB: u32 = 2;
@@ -26,7 +26,7 @@ pub const SHDR_LEN: usize = 64;
 pub const SYM_LEN: usize = 24;
 pub const REL_LEN: usize = 16;
 
-/// A section. What it does not say itself is said by its data.
+/// A section. Its size is that of its data.
 #[derive(Clone, Default)]
 pub struct Section {
     pub name: String,
@@ -34,7 +34,7 @@ pub struct Section {
     pub flags: u64,
     pub info: u32,
     pub data: Vec<u8>,
-    /// Of a section without data.
+    /// The size of a section without data.
     pub room: u64,
 }
 
@@ -49,8 +49,8 @@ pub struct Symbol {
     pub size: u64,
 }
 
-/// An object that is being made. Its sections come in this order, then `.symtab` and `.strtab`;
-/// the headers are last, so that something is missing from each truncation.
+/// An object that is being made. Its sections come in this order, then `.symtab` and `.strtab`. The
+/// headers are last, so that each truncated file lacks a part.
 #[derive(Clone, Default)]
 pub struct Elf {
     pub sections: Vec<Section>,
@@ -82,7 +82,7 @@ impl Elf {
         symbols.find(|symbol| symbol.name == name).unwrap()
     }
 
-    /// Adds a relocation to a section's; they are to be added in order.
+    /// Adds a relocation to those of a section. They have to be added in order.
     pub fn relocate(&mut self, section: &'static str, offset: u64, symbol: &str, kind: u32) {
         let name = format!(".rel{section}");
         let mut symbols = self.symbols.iter();
@@ -99,7 +99,7 @@ impl Elf {
         data.extend(symbol.to_le_bytes());
     }
 
-    /// Writes it down.
+    /// Makes the file.
     pub fn write(&self) -> File {
         let mut strings = vec![0];
         let mut string = |text: &str| {
@@ -183,11 +183,11 @@ impl Elf {
     }
 }
 
-/// An object, and where things are in it.
+/// A file, with the offsets of its parts.
 #[derive(Clone)]
 pub struct File {
     pub bytes: Vec<u8>,
-    /// Where the headers of the sections are.
+    /// The offset of the section headers.
     pub table: usize,
     names: Vec<String>,
 }
@@ -203,18 +203,18 @@ impl File {
         self.names.len()
     }
 
-    /// Where the header of a section is.
+    /// The offset of the header of a section.
     pub fn header(&self, name: &str) -> usize {
         self.table + SHDR_LEN * self.index(name)
     }
 
-    /// Where the data of a section are.
+    /// The offset of the data of a section.
     pub fn data(&self, name: &str) -> usize {
         let at = self.header(name) + 24;
         u32::from_le_bytes(self.bytes[at..at + 4].try_into().unwrap()) as usize
     }
 
-    /// Where the symbol of this index is, the null one not counted.
+    /// The offset of the symbol with this index, not counting the null symbol.
     pub fn symbol(&self, index: usize) -> usize {
         self.data(".symtab") + SYM_LEN * (index + 1)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Headers and symbols that lie about sizes, offsets, indexes and strings.
+//! Headers and symbols with wrong sizes, offsets, indexes and strings.
 
 use super::elf::{self, SHDR_LEN, SYM_LEN};
 use super::{accepted, incomplete, malformed, too_big, unsupported, Case, Parts};
@@ -257,7 +257,7 @@ fn symbols() -> Vec<Case> {
         let what = format!("a symbol of section {section}");
         cases.push(malformed(what, object, rule, symbol + SECTION));
     }
-    // Of no section, or of a special one: not a function of the program's.
+    // A symbol without a section, or of a special one, is not a function of the program.
     for section in [0, file.index("license"), 0xff00, 0xfff1, 0xfff2, 0xffff] {
         let object = file.with(symbol + SECTION, &(section as u16).to_le_bytes());
         let what = format!("a program of section {section}");
@@ -324,7 +324,7 @@ fn functions() -> Vec<Case> {
         (other.value, other.size) = (value, size);
         parts.elf.symbols.push(other.clone());
         let what = format!("functions that overlap at {value}");
-        // The one that was put last of those at one place comes first.
+        // Of several at one place, the one that was added last comes first.
         let (name, at) = match value {
             0 => ("function", text),
             _ => ("other", text + 8),
@@ -351,7 +351,7 @@ fn functions() -> Vec<Case> {
     cases
 }
 
-/// Each limit is met, and then exceeded by one.
+/// Objects at each limit, and one over it.
 fn counts() -> Vec<Case> {
     let mut parts = Parts::smallest();
     while parts.file().count() < 256 {

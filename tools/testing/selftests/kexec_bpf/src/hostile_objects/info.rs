@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lies about instructions: their functions, lines and relocations to the kernel's types.
+//! Wrong records about instructions: their functions, lines, and relocations to the kernel's types.
 
 use super::btf::{self, Info};
 use super::{
@@ -22,7 +22,7 @@ pub fn cases() -> Vec<Case> {
     .collect()
 }
 
-/// Where the tables of `.BTF.ext` are.
+/// The offsets of the tables of `.BTF.ext`.
 fn tables() -> Vec<Case> {
     let parts = Parts::full();
     let file = parts.file();
@@ -49,7 +49,7 @@ fn tables() -> Vec<Case> {
     let object = file.with(at + 4, &u32::MAX.to_le_bytes());
     let start = at + u32::MAX as usize;
     cases.push(malformed("tables behind all", object, rule, start));
-    // A header of 24 bytes says nothing of relocations; but then the tables are elsewhere.
+    // A header of 24 bytes has no field for relocations, but then the tables are elsewhere.
     let object = file.with(at + 4, &[24]);
     let rule = "unknown record size";
     cases.push(unsupported("tables in the header", object, rule, at + 24));
@@ -60,7 +60,7 @@ fn tables() -> Vec<Case> {
     cases
 }
 
-/// What all records have in common, by those of functions.
+/// Rules for all records, tested with those of functions.
 fn records() -> Vec<Case> {
     let parts = Parts::smallest();
     let file = parts.file();
@@ -100,7 +100,7 @@ fn records() -> Vec<Case> {
     let object = file.with(records + 8, &[0]);
     let rule = "no code section has this name";
     let what = "no record where there is one";
-    // The record is taken for a section: offset 0 is the empty name.
+    // The record counts as a section: offset 0 is the empty name.
     cases.push(malformed(what, object, rule, records + 12));
     for offset in [1_u32, 4, 7, u32::MAX] {
         let object = file.with(records + 12, &offset.to_le_bytes());
@@ -170,7 +170,7 @@ fn functions() -> Vec<Case> {
             at,
         ));
     }
-    // The order is the loader's affair.
+    // The loader sorts the records.
     let functions = vec![(text, vec![[0, function]]), (kexec, vec![[0, program]])];
     cases.push(accepted("types of functions out of order", with(functions)));
     let functions = vec![
@@ -241,8 +241,8 @@ fn lines() -> Vec<Case> {
     cases
 }
 
-/// Text of the image that the verifier writes to the log, where it must neither look like a line of
-/// the kernel's nor reach a terminal as more than text.
+/// Text of the image that the verifier writes to the log. It must not look like a line of the
+/// kernel, and must not control a terminal.
 fn forgeries() -> Vec<Case> {
     const FORGERY: &str = "1\t0\naccepted, installed\r\n\x1b[8m\x7f\u{9b}8m";
     const SHOWN: &str = "1 0?accepted, installed???[8m???8m";
@@ -263,7 +263,7 @@ fn forgeries() -> Vec<Case> {
     cases
 }
 
-/// Each of `mov(0, 1)`, which asks whether there is a type.
+/// Relocations of `mov(0, 1)` that ask whether a type exists.
 fn relocations() -> Vec<Case> {
     const FIELD_OFFSET: u32 = 0;
     const TYPE_ID_TARGET: u32 = 7;
@@ -316,7 +316,7 @@ fn relocations() -> Vec<Case> {
         let record = [8 * insn, local, access, TYPE_EXISTS];
         cases.push(refused(what, record, says.into()));
     }
-    // Then the program returns what the compiler put there.
+    // Then the program returns the constant of the compiler.
     let object = with([8 * 1000, local, access, TYPE_EXISTS]);
     let why = "program returned 1".into();
     let what = "a relocation behind the program";

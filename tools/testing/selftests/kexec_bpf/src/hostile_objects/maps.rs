@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Maps of other sorts, of sizes that nothing bounds, and definitions that are none.
+//! Maps of unsupported kinds and sizes, and malformed definitions of maps.
 
 use super::btf::{self, Types};
 use super::elf;
 use super::{accepted, case, incomplete, malformed, too_big, unsupported, Case, Parts, ELIBBAD};
 
-/// The most that all maps take.
+/// The most bytes that all maps can take.
 const SIZE_MAX: u32 = 16 << 20;
 const MAPS_MAX: usize = 32;
 
@@ -54,7 +54,7 @@ fn array_with(changes: &Fields<'_>) -> Parts {
     declared(&fields)
 }
 
-/// Where the variable is that was declared last, and its definition.
+/// The last declared variable and its definition.
 fn places(parts: &Parts) -> (usize, usize) {
     let types = parts.file().data(".BTF");
     let last = parts.types.next() - 1;
@@ -119,7 +119,7 @@ fn attributes() -> Vec<Case> {
         let rule = format!("'{}': unsupported field of a map", name.replace('\n', "?"));
         cases.push(unsupported(what, parts.write(), &rule, places(&parts).1));
     }
-    // Read-only and write-only to programs are supported.
+    // Maps that are read-only or write-only for programs are supported.
     for bit in 0..32 {
         let parts = array_with(&[("map_flags", 1 << bit)]);
         let what = format!("a map with flag {bit}");
@@ -137,8 +137,8 @@ fn attributes() -> Vec<Case> {
     cases
 }
 
-/// A map whose definition is the type that `make` makes. The caller adds to the error where
-/// the named type is.
+/// A map whose definition is the type that `make` returns. The caller adds the place of the named
+/// type to the error.
 fn defined(make: impl Fn(&mut Parts) -> u32) -> Parts {
     let mut parts = Parts::smallest();
     let definition = make(&mut parts);
@@ -193,7 +193,7 @@ fn definitions() -> Vec<Case> {
         cases.push(malformed(what, parts.write(), "a type has no size", at));
     }
 
-    // Types that go round and round.
+    // Cycles of types.
     let cycle = |types: &mut Types| {
         let id = types.next();
         types.add("cycle", btf::TYPEDEF, 0, id, &[])
@@ -236,14 +236,14 @@ fn definitions() -> Vec<Case> {
     cases
 }
 
-/// What is said about `.maps` and its variables.
+/// The type information of `.maps` and its variables.
 fn sections() -> Vec<Case> {
     let mut parts = Parts::smallest();
     parts.elf.add(".maps", elf::PROGBITS, elf::ALLOC, &[0; 64]);
     let rule = "no type information for the section .maps";
     let mut cases = vec![incomplete("maps without types", parts.write(), rule)];
 
-    // The symbol belongs to something else, or there is none.
+    // The symbol is that of something else, or is missing.
     let mut parts = declared(ARRAY);
     let at = places(&parts).0;
     let rule = "'map': the map has no symbol";
@@ -262,7 +262,7 @@ fn sections() -> Vec<Case> {
         let what = format!("a map of linkage {linkage}");
         cases.push(unsupported(what, parts.write(), rule, at));
     }
-    // The section has something else in it.
+    // The section contains something else.
     for (id, name) in [(1, "int"), (2, ""), (3, "program")] {
         let mut parts = declared(ARRAY);
         let section = parts.types.next() - 1;
@@ -313,7 +313,7 @@ fn zeroes(parts: &mut Parts, name: &str, len: u64) {
     parts.elf.add(name, elf::NOBITS, elf::ALLOC, &[]).room = len;
 }
 
-/// What bounds the memory.
+/// The limits of memory.
 fn sizes() -> Vec<Case> {
     let mut cases = Vec::new();
     let rule = |name| format!("'{name}': with it, the maps take over 16 MiB");
@@ -374,7 +374,7 @@ fn sizes() -> Vec<Case> {
     cases
 }
 
-/// An object with a declared map and two of zeroes, of so many bytes, or without.
+/// An object with a declared map and two sections of zeroes, of these sizes.
 fn together(declared: u32, bss: u64, other: u64) -> Parts {
     let mut parts = Parts::smallest();
     if declared != 0 {
@@ -400,7 +400,7 @@ fn counts() -> Vec<Case> {
     let too_many = with(MAPS_MAX + 1);
     let at = places(&too_many).0;
     cases.push(too_big("33 maps", too_many.write(), rule, at));
-    // An empty section makes none.
+    // An empty section does not make a map.
     let mut parts = with(MAPS_MAX);
     zeroes(&mut parts, ".bss", 0);
     cases.push(accepted("32 maps and an empty section", parts.write()));

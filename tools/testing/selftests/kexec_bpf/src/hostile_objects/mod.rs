@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Objects as no compiler makes them, and what has to come of each. They are only bytes, so that
-//! the host's tests of the parsers read them as well.
+//! Objects that no compiler makes, and the verdict that each has to get. They are only bytes, and
+//! the tests of the parsers in host/ read them too.
 
 pub mod btf;
 pub mod code;
@@ -23,7 +23,7 @@ pub const ENOPKG: i32 = 65;
 pub const EFBIG: i32 = 27;
 pub const ECANCELED: i32 = 125;
 
-/// An object, and what has to come of it.
+/// An object, and the verdict that it has to get.
 pub struct Case {
     /// What is special about it.
     pub what: String,
@@ -31,7 +31,7 @@ pub struct Case {
     pub errno: i32,
     /// The reason in the log.
     pub why: String,
-    /// What the verifier says.
+    /// Text that the verifier has to write to the log.
     pub says: String,
 }
 
@@ -55,7 +55,7 @@ fn malformed(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) ->
     )
 }
 
-/// Refused because something is missing, which is at no byte.
+/// Refused because something is missing, without an offset.
 fn incomplete(what: impl Into<String>, object: Vec<u8>, rule: &str) -> Case {
     case(what, object, ELIBBAD, format!("object: {rule}"))
 }
@@ -78,14 +78,14 @@ fn too_big(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) -> C
     )
 }
 
-/// The reason of what is refused by the kernel's own check of types.
+/// The reason if the kernel's own check of types fails.
 pub const BAD_BTF: &str = "object: the kernel refuses its BTF";
 
 fn bad_btf(what: impl Into<String>, object: Vec<u8>) -> Case {
     case(what, object, ELIBBAD, BAD_BTF.into())
 }
 
-/// Left to the verifier, which says why.
+/// Refused by the verifier, which says why.
 fn verifier(what: impl Into<String>, object: Vec<u8>, errno: i32, says: impl Into<String>) -> Case {
     let why = format!("program: the verifier refuses it: -{errno}");
     Case {
@@ -94,7 +94,7 @@ fn verifier(what: impl Into<String>, object: Vec<u8>, errno: i32, says: impl Int
     }
 }
 
-/// Nothing is wrong with it, but that it does nothing.
+/// Well-formed. The load is refused only because the program binds no kernel.
 fn accepted(what: impl Into<String>, object: Vec<u8>) -> Case {
     case(
         what,
@@ -130,10 +130,10 @@ pub fn exit() -> Vec<u8> {
     insn(0x95, 0, 0, 0, 0)
 }
 
-/// What a map takes in `.maps`.
+/// The size of a map's variable in `.maps`.
 const SLOT: u32 = 64;
 
-/// What an object is made of.
+/// The parts that an object is made of.
 #[derive(Clone)]
 pub struct Parts {
     pub elf: Elf,
@@ -170,8 +170,8 @@ impl Parts {
         Self::program(&[mov(0, 0), exit()])
     }
 
-    /// One that has something of each sort: a map, data, a function, relocations, a kernel function
-    /// that is missing, and information of all sorts.
+    /// An object with a part of each kind: a map, data, a function, relocations, a missing weak
+    /// kernel function, and records of all kinds.
     pub fn full() -> Self {
         let mut parts = Self::program(&[
             load(1, 0, 0),          // the map
@@ -222,7 +222,7 @@ impl Parts {
         parts.info.functions.push((text, vec![[0, function]]));
         let line = |insn: u32| [8 * insn, file, line, 1 << 10];
         parts.info.lines = vec![(kexec, vec![line(0), line(9)]), (text, vec![line(0)])];
-        // Whether there is a type: BPF_CORE_TYPE_EXISTS, of `mov(0, 1)`.
+        // BPF_CORE_TYPE_EXISTS, for `mov(0, 1)`.
         parts.info.relocations = vec![(kexec, vec![[8 * 9, local, access, 8]])];
         parts.declare(
             "map",
@@ -260,7 +260,7 @@ impl Parts {
         self.types.structure(&members)
     }
 
-    /// What stands for a number in the definition of a map.
+    /// The type that stands for a number in the definition of a map.
     fn number(&mut self, number: u32) -> u32 {
         let array = self.types.array(1, 1, number);
         self.types.pointer(array)
@@ -285,7 +285,7 @@ impl Parts {
         self.elf.add(".maps", elf::PROGBITS, elf::ALLOC, &room);
     }
 
-    /// The object, and where things are in it.
+    /// The object, with the offsets of its parts.
     pub fn file(&self) -> File {
         let mut elf = self.elf.clone();
         for (name, data) in [

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Orders that make a sort slow, or take much stack. None of them is wrong.
+//! Objects whose order makes a sort slow, or makes it take much stack. All are well-formed.
 
 use super::{accepted, elf, exit, mov, Case, Parts};
 
@@ -33,18 +33,18 @@ pub fn orders(len: u32) -> [(&'static str, Vec<u32>); 4] {
     ]
 }
 
-/// The order in which `sort_unstable()` calls itself as often as it may, by M. D. McIlroy, "A
-/// Killer Adversary for Quicksort" (1999): a number gets its place when that makes it the worst
-/// pivot. Here that is the greatest one, as it is the lower part for which `core` calls itself.
+/// The order for which `sort_unstable()` recurses most, by M. D. McIlroy, "A Killer Adversary for
+/// Quicksort" (1999): a number gets its value when that makes it the worst pivot. Here that is the
+/// greatest one, because `core` recurses into the lower part.
 fn killer(len: u32) -> Vec<u32> {
-    // Less than those that have their place, and equal to each other.
+    // Numbers without a value are less than those with one, and equal to each other.
     const FREE: u32 = 0;
 
     let mut places = vec![FREE; len as usize];
     let mut items: Vec<_> = (0..places.len()).collect();
     let mut left = (1..=len).rev();
     let mut candidate = 0;
-    // From the second to the third it goes down, or all would be in order already.
+    // The third is less than the second, because the sort returns at once if all are in order.
     for place in places.iter_mut().take(2).rev() {
         *place = left.next().unwrap_or(FREE);
     }
@@ -78,7 +78,7 @@ fn lines(order: &[u32]) -> Parts {
     parts
 }
 
-/// Global variables, by their names and by where they are.
+/// Global variables, in orders of their names and of their addresses.
 fn variables(order: &[u32]) -> Parts {
     const LEN: u32 = 4;
 

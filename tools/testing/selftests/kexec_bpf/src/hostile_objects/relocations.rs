@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Relocations of what they do not suit.
+//! Relocations that do not fit their place, their symbol or their section.
 
 use super::elf::{self, File, REL_LEN};
 use super::{accepted, exit, load, malformed, mov, unsupported, verifier, Case, Parts};
@@ -19,7 +19,7 @@ pub fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// Where an entry of `.relkexec` is.
+/// The offset of an entry of `.relkexec`.
 fn entry(file: &File, index: usize) -> usize {
     file.data(".relkexec") + REL_LEN * index
 }
@@ -44,7 +44,7 @@ fn sections() -> Vec<Case> {
         let what = format!("relocations of {name}");
         cases.push(unsupported(what, object, rule, header));
     }
-    // Then the code has none.
+    // Then the code has no relocations.
     for name in [".BTF", ".BTF.ext", ".strtab"] {
         let object = file.with(header + INFO, &[file.index(name) as u8]);
         let rule = "the call target is not a function";
@@ -84,11 +84,11 @@ fn offsets() -> Vec<Case> {
         let what = format!("the first relocation at {offset}");
         cases.push(malformed(what, object, UNSUITABLE, first));
     }
-    // An instruction that has nothing to relocate.
+    // An instruction that cannot be relocated.
     for offset in [8_u64 * 9, 8 * 10, 8 * 9 + 1, 8 * 10 + 7] {
         let object = file.with(last + OFFSET, &offset.to_le_bytes());
         let what = format!("the last relocation at {offset}");
-        // The call that has lost its relocation comes first.
+        // The call without a relocation is found first.
         let rule = "the call target is not a function";
         let at = file.data("kexec") + 8 * 8;
         cases.push(malformed(what, object, rule, at));
@@ -111,7 +111,7 @@ fn offsets() -> Vec<Case> {
     let at = entry(&file, 5);
     let what = "a relocation of something that is no load";
     cases.push(malformed(what, file.bytes, UNSUITABLE, at));
-    // Behind the code there is nothing to change.
+    // The place is behind the code.
     for offset in [8 * 11, u64::MAX] {
         let mut parts = Parts::full();
         parts.elf.relocate("kexec", offset, "map", elf::R_64_64);
@@ -178,13 +178,13 @@ fn symbols() -> Vec<Case> {
     let rule = "'program': not the address of data or of a function";
     let what = "the address of the program";
     cases.push(unsupported(what, object, rule, file.symbol(0)));
-    // It is one, but no callback takes it.
+    // It is a function, but not a callback.
     let object = file.with(load + SYMBOL, &[number(1)]);
     cases.push(accepted("the address of a function", object));
     for section in ["license", ".BTF", ".symtab"] {
         let index = file.index(section) as u8;
         let object = file.with(file.symbol(4) + 6, &[index]);
-        // The map has lost its own symbol by that.
+        // With that, the map has no symbol.
         let rule = "'map': the map has no symbol";
         let at = file.data(".BTF") + var_at(&Parts::full());
         let what = format!("a map in {section}");
@@ -197,7 +197,7 @@ fn symbols() -> Vec<Case> {
     cases
 }
 
-/// Where the type of the last map is.
+/// The offset of the type of the last map.
 fn var_at(parts: &Parts) -> usize {
     parts.types.at(parts.types.next() - 2)
 }
@@ -227,7 +227,7 @@ fn addends() -> Vec<Case> {
         let what = format!("a call of a function, and {value} from there");
         cases.push(malformed(what, imm(8, value), rule, code + 8 * 8));
     }
-    // Constants are not written to, and the addresses of maps not to be had.
+    // Programs cannot write to constants, or get the address of a map.
     let store = |section: &'static str, errno, says| {
         let store = super::insn(0x7a, 1, 0, 0, 0);
         let mut parts = Parts::program(&[load(1, 0, 0), store, mov(0, 0), exit()]);

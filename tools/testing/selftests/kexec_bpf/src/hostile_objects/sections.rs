@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sections that are missing, there twice, or of a sort that is not supported: named in the log.
+//! Sections that are missing, duplicate, or unsupported. The log names them.
 
 use super::elf::{self, Symbol};
 use super::{
@@ -51,7 +51,7 @@ fn twice() -> Vec<Case> {
             let second = parts.elf.section(name).clone();
             parts.elf.sections.push(second);
             let file = parts.file();
-            // The second is before .symtab and .strtab.
+            // The second one is before .symtab and .strtab.
             let at = file.table + elf::SHDR_LEN * (file.count() - 3);
             let rule = format!("'{name}': two sections of this name");
             malformed(format!("{name} twice"), file.bytes, &rule, at)
@@ -92,7 +92,7 @@ fn unknown() -> Vec<Case> {
         (".text.unlikely", CODE, ".text.unlikely"),
         (".init", CODE, ".init"),
         ("", DATA, ""),
-        // What would pass for a line of the log, or clear the screen.
+        // Names that look like a line of the log, or clear the screen.
         ("a\nrefused: \x1b[2J\u{e9}", DATA, "a?refused: ?[2J??"),
         (&long, DATA, &long[..47]),
     ] {
@@ -110,7 +110,7 @@ fn unknown() -> Vec<Case> {
     cases
 }
 
-/// What a compiler leaves, and a loader has no use for.
+/// Sections of the compiler that the loader does not need.
 fn ignored() -> Vec<Case> {
     let mut parts = Parts::smallest();
     for (name, kind) in [
@@ -128,7 +128,7 @@ fn ignored() -> Vec<Case> {
     vec![accepted("sections without a meaning", parts.write())]
 }
 
-/// What is to be found in the running kernel, or nowhere.
+/// Symbols of the running kernel.
 fn external() -> Vec<Case> {
     let external = |name: &str, info| Symbol {
         name: name.into(),
@@ -192,7 +192,7 @@ fn external() -> Vec<Case> {
         cases.push(verifier(what, kfunc(name, elf::GLOBAL).write(), 13, says));
     }
 
-    // As many as the verifier takes, and one more.
+    // As many functions as the verifier accepts, and one more.
     for count in [256, 257] {
         let code = [vec![load(1, 0, 0); count], vec![mov(0, 0), exit()]].concat();
         let mut parts = Parts::program(&code);
@@ -213,7 +213,7 @@ fn external() -> Vec<Case> {
         });
     }
 
-    // A variable of the kernel's, which the types alone tell.
+    // A variable of the kernel, which only its type shows.
     let mut parts = Parts::smallest();
     let variable = parts.types.variable("linux_banner", 1, 2);
     parts.types.section(".ksyms", &[(variable, 0)]);

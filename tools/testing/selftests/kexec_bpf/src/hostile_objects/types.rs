@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Types that lie.
+//! Malformed types.
 
 use super::{accepted, bad_btf, malformed, unsupported, Case, Parts};
 use super::{btf, elf};
@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
     .collect()
 }
 
-/// What `.BTF` and `.BTF.ext` have in common, and then that of `.BTF`.
+/// The headers of `.BTF` and `.BTF.ext`.
 fn header() -> Vec<Case> {
     let file = Parts::full().file();
     let mut cases = Vec::new();
@@ -58,7 +58,7 @@ fn header() -> Vec<Case> {
         let what = format!("types: field {field} is {value}");
         cases.push(malformed(what, object, rule, start));
     }
-    // Part of a type.
+    // The last type is cut off.
     for cut in [1, 4, 12] {
         let mut parts = Parts::smallest();
         let id = parts.types.int();
@@ -110,7 +110,7 @@ fn kinds() -> Vec<Case> {
     cases
 }
 
-/// The loader does not look at these; the kernel does.
+/// The kernel checks these, and the loader does not.
 fn left_to_the_kernel() -> Vec<Case> {
     use btf::*;
     let mut cases = Vec::new();
@@ -184,12 +184,12 @@ fn left_to_the_kernel() -> Vec<Case> {
         parts.types.add(name, kind, vlen, of, rest);
         cases.push(bad_btf(what, parts.write()));
     }
-    // Two that are each other.
+    // Two types that refer to each other.
     let mut parts = Parts::smallest();
     parts.types.add("a", TYPEDEF, 0, next + 1, &[]);
     parts.types.add("b", TYPEDEF, 0, next, &[]);
     cases.push(bad_btf("two types that are each other", parts.write()));
-    // What is deep without a cycle.
+    // Types that are deeply nested, without a cycle.
     let mut parts = Parts::smallest();
     for id in next..next + 1000 {
         parts.types.pointer(id - 1);
@@ -216,7 +216,7 @@ fn strings() -> Vec<Case> {
         parts.types.put(id, 0, offset);
         let what = format!("a structure whose name is at {offset}");
         cases.push(bad_btf(what, parts.write()));
-        // What is needed before.
+        // The loader itself reads the names of sections.
         let id = parts.types.section("name", &[]);
         parts.types.put(id, 0, offset);
         let what = format!("a section whose name is at {offset}");

@@ -5,20 +5,22 @@
 //!
 //! Each test makes attempts of one kind: all of them with `--all`, otherwise a fixed sample.
 
-mod authenticode;
 pub mod envelope;
 pub mod files;
-mod functions;
 pub mod hooks;
 pub mod limits;
+pub mod stalls;
+pub mod watchers;
+pub mod withdrawn;
+
+// What these share.
+mod authenticode;
+mod functions;
 mod memory;
 mod mutate;
 mod programs;
 mod random;
 mod scene;
-pub mod stalls;
-pub mod watchers;
-pub mod withdrawn;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
