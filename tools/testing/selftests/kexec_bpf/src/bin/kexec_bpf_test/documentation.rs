@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! In "What holds" of Documentation/bpf/kexec.rst, each claim names tests that exist.
+//! In "What holds" of Documentation/bpf/kexec_security.rst, each claim names tests that exist.
 
 use support::harness::{equal, Result};
 
@@ -9,7 +9,7 @@ tests! {
     each_claim_has_tests,
 }
 
-const PAGE: &str = include_str!("../../../../../../../Documentation/bpf/kexec.rst");
+const PAGE: &str = include_str!("../../../../../../../Documentation/bpf/kexec_security.rst");
 
 /// The claims, each with the names behind it.
 fn claims() -> Vec<(String, Vec<&'static str>)> {
