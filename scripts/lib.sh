@@ -1,5 +1,15 @@
-# Sourced by the other scripts: where things are, and how they speak.
+# Sourced by all scripts: where things are, and how scripts report.
 # shellcheck shell=bash
+#
+# Three conventions hold for every script:
+#
+# 1. A script that is named by a noun (scripts/build/tree, scripts/images/keys) makes that thing, unless it is there
+#    already, and prints where it is. That is all it prints; progress goes to the standard error. So others call it as
+#    tree=$("$top/scripts/build/tree").
+# 2. enter "$@" continues in the toolchain root: it starts the script again there, from its first line and with the same
+#    arguments. What stands above it runs twice, and only reads the arguments. The environment in the root consists of
+#    the variables that scripts/in-root lists.
+# 3. A script that writes the file it is told to takes that file as its last argument, OUT.
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
@@ -9,7 +19,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/kexec_bpf
 [ -z "${KDIR:-}" ] || KDIR=$(realpath "$KDIR")
 mkdir -p "$cache"
 
-# One line for each step, with the time since the command began.
+# say TEXT: one line for each step, with the time since the command began.
 export KEXEC_BPF_T0=${KEXEC_BPF_T0:-$(date +%s)}
 say() {
 	local s=$(($(date +%s) - KEXEC_BPF_T0))
@@ -21,25 +31,51 @@ die() {
 	exit 1
 }
 
-# architecture NAME: sets what others call it.
+# All architectures, in the order of scripts/check: the one whose tests take longest comes first.
+architectures=(riscv64 arm64 x86_64)
+
+# architecture NAME: sets what belongs to an architecture. Besides this table, an architecture has a kernel configuration
+# in scripts/config, and a compiler, a C library and QEMU in scripts/packages; scripts/suites/style reports what is missing.
+# shellcheck disable=SC2034,SC2054 # other scripts use what is set here
 architecture() {
 	arch=$1
 	case $arch in
-	x86_64) names=(x86_64 amd64 x64 x86_64 x86_64 ttyS0 arch/x86/boot/bzImage) ;;
-	arm64) names=(arm64 arm64 aa64 aarch64 aarch64 ttyAMA0 arch/arm64/boot/Image) ;;
-	riscv64) names=(riscv riscv64 riscv64 riscv64 riscv64gc ttyS0 arch/riscv/boot/Image) ;;
-	*) die "ARCH=$arch: not one of x86_64, arm64, riscv64" ;;
+	x86_64)
+		kernel_arch=x86_64 deb_arch=amd64 efi_arch=x64 gnu_arch=x86_64 rust_arch=x86_64
+		image=arch/x86/boot/bzImage target=bzImage console=ttyS0
+		debian_kernel='linux-binary-7\.3\..*-cloud-amd64'
+		machine=(qemu-system-x86_64 -machine q35)
+		# Its firmware keeps variables in memory that only code in system management mode can write.
+		firmware_machine=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on)
+		firmware=OVMF/OVMF_CODE_4M.secboot.fd variables=OVMF/OVMF_VARS_4M.snakeoil.fd verifies=yes
+		;;
+	arm64)
+		kernel_arch=arm64 deb_arch=arm64 efi_arch=aa64 gnu_arch=aarch64 rust_arch=aarch64
+		image=arch/arm64/boot/Image target=vmlinuz.efi console=ttyAMA0
+		debian_kernel='linux-binary-7\.3\..*-cloud-arm64'
+		# The test kernel is without ACPI here: the firmware has to hand on a device tree.
+		machine=(qemu-system-aarch64 -machine virt,acpi=off) firmware_machine=()
+		firmware=AAVMF/AAVMF_CODE.secboot.fd variables=AAVMF/AAVMF_VARS.snakeoil.fd verifies=yes
+		;;
+	riscv64)
+		kernel_arch=riscv deb_arch=riscv64 efi_arch=riscv64 gnu_arch=riscv64 rust_arch=riscv64gc
+		image=arch/riscv/boot/Image target=vmlinuz.efi console=ttyS0
+		debian_kernel='linux-binary-[0-9].*-riscv64'
+		machine=(qemu-system-riscv64 -machine virt,acpi=off) firmware_machine=()
+		# This firmware verifies no signatures.
+		firmware=qemu-efi-riscv64/RISCV_VIRT_CODE.fd variables=qemu-efi-riscv64/RISCV_VIRT_VARS.fd verifies=
+		;;
+	*) die "ARCH=$arch: not one of ${architectures[*]}" ;;
 	esac
-	read -r kernel_arch deb_arch efi_arch gnu_arch rust_arch console image <<<"${names[*]}"
 	triple=$rust_arch-unknown-linux-gnu
-	# The root has Rust's standard library for x86_64 alone: a mirror can be out of step with itself, and what is for one
-	# architecture must not need the lists of another. For others cargo builds it, which is not a stable feature.
+	# The root has Rust's standard library for x86_64 alone, because the package lists of a mirror can disagree between
+	# architectures. For the others cargo builds it, which is not a stable feature.
 	unset RUSTC_BOOTSTRAP CARGO_UNSTABLE_BUILD_STD
 	[ "$arch" = x86_64 ] || export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD="std panic_abort"
+	local upper=${triple^^}
+	[ "$arch" = x86_64 ] || export "CARGO_TARGET_${upper//-/_}_LINKER=$gnu_arch-linux-gnu-gcc"
 }
 architecture "${ARCH:-x86_64}"
-export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=riscv64-linux-gnu-gcc
 
 # package NAME: prints the directory under which the files of a package of scripts/packages are for the architecture.
 package() {
@@ -51,39 +87,9 @@ efi_stub() {
 	echo "$(package systemd-boot-efi)/usr/lib/systemd/boot/efi/linux$efi_arch.efi.stub"
 }
 
-# qemu [VARIABLES]: sets ${qemu[@]}, the command that starts a machine with its console on the standard output; where
-# VARIABLES names a file, with firmware, which keeps its variables there. That of x86_64 and arm64 enforces secure boot,
-# with the key "platform" of scripts/images/keys. Firmware hands on ACPI's tables or a device tree; off x86_64 the test kernel
-# knows the device tree alone.
-qemu() {
-	local code variables
-	case $arch in
-	x86_64)
-		qemu=(qemu-system-x86_64 -machine q35)
-		code=OVMF/OVMF_CODE_4M.secboot.fd variables=OVMF/OVMF_VARS_4M.snakeoil.fd
-		# It keeps the variables to code in system management mode.
-		[ $# = 0 ] || qemu+=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on)
-		;;
-	arm64)
-		qemu=(qemu-system-aarch64 -machine virt,acpi=off)
-		code=AAVMF/AAVMF_CODE.secboot.fd variables=AAVMF/AAVMF_VARS.snakeoil.fd
-		;;
-	riscv64)
-		qemu=(qemu-system-riscv64 -machine virt,acpi=off)
-		code=qemu-efi-riscv64/RISCV_VIRT_CODE.fd variables=qemu-efi-riscv64/RISCV_VIRT_VARS.fd
-		;;
-	esac
-	if "$top/scripts/guest/kvm"; then
-		qemu+=(-accel kvm -cpu host)
-	else
-		qemu+=(-accel tcg -cpu max)
-	fi
-	qemu+=(-nodefaults -display none -no-reboot -serial stdio)
-	[ $# = 0 ] || {
-		cp "/usr/share/$variables" "$1"
-		qemu+=(-drive "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/$code"
-			-drive "if=pflash,unit=1,format=raw,file=$1")
-	}
+# cpio_of DIRECTORY: prints its files as a cpio archive, of which the same files give the same bytes.
+cpio_of() {
+	(cd "$1" && find . | sort | cpio -o -H newc -R 0:0 --quiet --reproducible)
 }
 
 # digest FILE...: a short name for the contents of some files.
@@ -91,30 +97,15 @@ digest() {
 	cat "$@" | sha256sum | cut -c1-12
 }
 
-# directories FILE...: where these are, as in-root takes it in $BINDS.
+# directories FILE...: prints their directories as scripts/in-root takes them in $BINDS.
 directories() {
 	realpath -m "$@" | sed 's|/[^/]*$||' | paste -sd:
 }
 
-# enter "$@": goes on in the toolchain root, unless already there.
+# enter "$@": see above.
 enter() {
-	[ -n "${KEXEC_BPF_TOOLS:-}" ] || exec "$top/scripts/in-root" "$0" "$@"
+	[ -n "${KEXEC_BPF_TOOLCHAIN:-}" ] || exec "$top/scripts/in-root" "$0" "$@"
 }
-
-# ktap NAME COMMAND...: runs a test and reports it. $ktap_status is 1 once one has failed.
-ktap_n=0 ktap_status=0
-ktap() {
-	ktap_n=$((ktap_n + 1))
-	if "${@:2}"; then
-		echo "ok $ktap_n $1"
-	else
-		echo "not ok $ktap_n $1"
-		ktap_status=1
-	fi
-}
-
-# What is in the first line of a report that something is wrong with the kernel.
-splats='BUG: |WARNING: |INFO: task |INFO: rcu|Oops: |UBSAN: |general protection fault|rust_kernel: panicked|memory leaks'
 
 # lock NAME: held until the script ends; others wait their turn.
 lock() {
