@@ -7,17 +7,10 @@
 #define _LINUX_KEXEC_BPF_H
 
 #include <linux/cache.h>
-#include <linux/crc32.h>
 #include <linux/init.h>
-#include <linux/lz4.h>
-#include <linux/lzo.h>
 #include <linux/types.h>
 #include <linux/verification.h>
-#include <linux/xz.h>
-#include <linux/zlib.h>
-#include <linux/zstd.h>
 #include <asm/setup.h>
-#include <crypto/sha2.h>
 #include <uapi/linux/kexec_bpf.h>
 
 struct bpf_map;
@@ -100,12 +93,18 @@ struct kexec_bpf_test_run {
 	struct bpf_kexec_test test;
 };
 
+/* What benchmark_kunit.c prints of a payload: its length, and nanoseconds. */
+struct kexec_bpf_benchmark {
+	u64 bytes;
+	s64 kexec;
+	s64 decoder;
+	s64 checksum;
+};
+
 /* C, for Rust. Those that return int return 0 or a negative errno, pointers may be ERR_PTR(). */
-bool kexec_bpf_killed(void);
 int kexec_bpf_charge(u64 len);
 void kexec_bpf_uncharge(u64 len);
 u32 kexec_bpf_machine(void);
-u32 kexec_bpf_adler32(const u8 *bytes, size_t len);
 ssize_t kexec_bpf_file_size(struct file *file);
 int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image);
 
@@ -133,7 +132,8 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags);
 void kexec_bpf_leave_record(const struct kexec_bpf_record *record);
 
 /* Rust, for C. */
-int kexec_bpf_rs_bench(const void *src, size_t len, void *out, size_t out_len);
+int kexec_bpf_rs_benchmark(const void *payload, size_t len, bool kexec_first,
+			   struct kexec_bpf_benchmark *ns);
 int kexec_bpf_rs_load(const struct kexec_bpf_args *args);
 int kexec_bpf_rs_test_run(struct bpf_prog *prog, struct kexec_bpf_test_run *run);
 s64 kexec_bpf_rs_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_kexec_range *range,

@@ -12,20 +12,42 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::ffi::Share;
+use crate::klib;
+
+/// A share of the budget, which is given back when it is dropped.
+///
+/// # Invariants
+///
+/// So many bytes were charged.
+struct Share(u64);
+
+impl Share {
+    /// Takes `len` bytes. `EFBIG` if that is over the budget.
+    fn take(len: u64) -> Result<Self> {
+        klib::charge(len)?;
+        // INVARIANT: They were charged.
+        Ok(Self(len))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        klib::uncharge(self.0);
+    }
+}
 
 /// A buffer of a length that is known beforehand, charged to the caller's memory cgroup.
 ///
-/// It is filled up to that length; more would not be counted. When it is dropped, its share of the
-/// budget is given back.
-pub(crate) struct Buffer {
+/// It must not be filled beyond that length, because more is not counted. When it is dropped, its
+/// share of the budget is given back.
+pub struct Buffer {
     bytes: VVec<u8>,
     _share: Share,
 }
 
 impl Buffer {
     /// An empty buffer with room for `len` bytes at least. `EFBIG` if that is over the budget.
-    pub(crate) fn new(len: u64) -> Result<Self> {
+    pub fn new(len: u64) -> Result<Self> {
         let share = Share::take(len)?;
         let bytes = VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?;
         Ok(Self {
@@ -50,14 +72,15 @@ impl DerefMut for Buffer {
 }
 
 /// Why there is no buffer.
-pub(crate) fn why_not(error: Error) -> &'static str {
+pub fn why_not(error: Error) -> &'static str {
     match error {
         EFBIG => "with it, all loads would take over half of the memory",
         _ => "there is no memory for it",
     }
 }
 
-#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+// There is no budget without KEXEC_BPF.
+#[cfg(all(CONFIG_KEXEC_BPF, CONFIG_KEXEC_BPF_KUNIT_TEST))]
 #[kunit_tests(kexec_bpf_buffer)]
 mod tests {
     use super::*;

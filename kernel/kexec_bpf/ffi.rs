@@ -38,30 +38,6 @@ use crate::{
     },
 };
 
-/// A share of the memory that all loads can take at a time. It is given back when it is dropped.
-///
-/// # Invariants
-///
-/// So many bytes were charged.
-pub(crate) struct Share(u64);
-
-impl Share {
-    /// Takes `len` bytes. `EFBIG` if all loads together would have more than half of the memory.
-    pub(crate) fn take(len: u64) -> Result<Self> {
-        // SAFETY: There are no requirements.
-        to_result(unsafe { bindings::kexec_bpf_charge(len) })?;
-        // INVARIANT: They were charged.
-        Ok(Self(len))
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        // SAFETY: They were charged, by the type invariant.
-        unsafe { bindings::kexec_bpf_uncharge(self.0) }
-    }
-}
-
 /// `IMAGE_FILE_MACHINE_*` of the running kernel.
 pub(crate) fn machine() -> u32 {
     // SAFETY: There are no requirements.

@@ -10,7 +10,7 @@ use kernel::{
 };
 
 use crate::{
-    library::{
+    klib::{
         sha256,
         SHA256_LEN, //
     },

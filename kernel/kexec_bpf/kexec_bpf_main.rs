@@ -27,10 +27,10 @@
 //! `test_run` is the way of `BPF_PROG_TEST_RUN`, from `level` on.
 //!
 //! All bytes are a `resource`, in a `buffer` that counts for a budget. Below all of these are
-//! `ffi`, `library` and `memory`, with what C has; `error`, `errno`, `printable` and `text`, for
+//! `ffi`, `klib` and `memory`, with what C has; `error`, `errno`, `printable` and `text`, for
 //! refusals; and `bytes`, for parsers.
 //!
-//! `unsafe` is in `ffi`, `decompress`, `library`, `memory` and `exports` only.
+//! `unsafe` is in `ffi`, `klib`, `memory` and `exports` only.
 //!
 //! A load waits for files and for memory of user space as long as those like. It holds no lock
 //! then, nor is its program being run; see `kexec_bpf_enter()` in `shim.c`.
@@ -42,7 +42,7 @@ use kernel::{
 };
 
 // In the order of the flow. Those that are `pub` take bytes and return facts. They call nothing of
-// the kernel, so that the same files are tested and fuzzed on the host.
+// the kernel but `klib`, so that the same files are tested and fuzzed on the host.
 
 mod exports;
 
@@ -73,22 +73,8 @@ mod level;
 #[forbid(unsafe_code)]
 mod calls;
 
-mod decompress;
-
 #[forbid(unsafe_code)]
-pub mod gzip;
-
-#[forbid(unsafe_code)]
-pub mod zstd;
-
-#[forbid(unsafe_code)]
-pub mod xz;
-
-#[forbid(unsafe_code)]
-pub mod lz4;
-
-#[forbid(unsafe_code)]
-pub mod lzo;
+pub mod decompress;
 
 #[forbid(unsafe_code)]
 mod parts;
@@ -106,13 +92,16 @@ mod test_run;
 mod resource;
 
 #[forbid(unsafe_code)]
-mod buffer;
+pub mod buffer;
 
 mod ffi;
 
-mod library;
+pub mod klib;
 
 mod memory;
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_BENCHMARK)]
+mod benchmark;
 
 #[forbid(unsafe_code)]
 mod errno;
@@ -154,7 +143,7 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
     }
     session.record(args.flags, verdict);
     // A task that is killed does not read it any more, but it may take long to write it.
-    if !library::killed() {
+    if !klib::killed() {
         session
             .log
             .copy_to(UserPtr::from_addr(args.log_buf as usize));

@@ -17,7 +17,7 @@ use crate::{
         Program, //
     },
     image::Image,
-    library,
+    klib,
     parts::Parts,
     resource::Resource,
     session::{
@@ -123,7 +123,7 @@ impl<'a> Level<'a> {
     pub(crate) fn call(&mut self, body: impl FnOnce(&mut Self) -> Result<i64>) -> i64 {
         let result = match self.refused {
             Some(errno) => Err(errno),
-            None if library::killed() => Err(self.refuse(EINTR, fmt!("killed by a signal"))),
+            None if klib::killed() => Err(self.refuse(EINTR, fmt!("killed by a signal"))),
             None => body(self),
         };
         result.unwrap_or_else(|errno| {

@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/uaccess.h>
+#include <crypto/sha2.h>
 #include "../kexec_internal.h"
 
 /* The program type. */

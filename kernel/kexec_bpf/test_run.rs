@@ -23,7 +23,7 @@ use crate::{
     ffi::Program,
     image::DEPTH_MAX,
     level::Level,
-    library,
+    klib,
     log::Log,
     parts::Parts,
     pe::IMAGE_MAX,
@@ -76,7 +76,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     let mut left = run.repeat;
     let mut nsecs = 0i64;
     loop {
-        if library::killed() {
+        if klib::killed() {
             return Err(EINTR);
         }
         let mut parts = Parts::default();
@@ -103,7 +103,7 @@ fn read(data: &mut UserSliceReader, len: u64, covered: Covered) -> Result<Resour
     let mut bytes = Buffer::new(len)?;
     bytes.resize(len as usize, 0, GFP_KERNEL_ACCOUNT)?;
     for bytes in bytes.chunks_mut(STEP) {
-        if library::killed() {
+        if klib::killed() {
             return Err(EINTR);
         }
         data.read_slice(bytes)?;
@@ -135,7 +135,7 @@ fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
             if run.data_out.is_null() || fits == 0 {
                 break;
             }
-            if library::killed() {
+            if klib::killed() {
                 return Err(EINTR);
             }
             out.write_slice(bytes.get(..fits).unwrap_or_default())?;

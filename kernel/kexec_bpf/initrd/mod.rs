@@ -12,7 +12,7 @@ use crate::{
         self,
         Buffer, //
     },
-    library,
+    klib,
     pe::IMAGE_MAX,
     resource::{
         Covered,
@@ -153,7 +153,7 @@ impl Initrd {
         for piece in self.pieces {
             joined.extend_with(piece.padding, 0, GFP_KERNEL_ACCOUNT)?;
             for bytes in piece.bytes.get().chunks(STEP) {
-                if library::killed() {
+                if klib::killed() {
                     return Err(EINTR);
                 }
                 joined.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;

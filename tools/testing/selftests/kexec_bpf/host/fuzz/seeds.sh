@@ -5,7 +5,7 @@
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"/{cpio,gzip,image,lz4,lzo,object,xz,zstd}
+mkdir -p "$1"/{cpio,decompress,gzip,image,lz4,lzo,object,xz,zstd}
 
 cd "$1/object"
 for name in small full; do
@@ -41,12 +41,14 @@ printf '\x1f\x8b\x08\x1e\0\0\0\0\0\xff\1\0xname\0comment\0\xc2\xad\3\0\0\0\0\0\0
 cd "$1/lz4"
 printf '\x02\x21\x4c\x18\6\0\0\0\x50kexec\6\0\0\0\x1fk\1\0\xfb\0' >blocks
 
-# Nor this: two blocks, one stored.
+# Nor this: two blocks, one stored; and one block, with checksums that are right.
 cd "$1/lzo"
 printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r%b\4name\0\0\0\0' \
 	'\0\0\0\0\0\0\0\0\0\0\0\0' >blocks
 printf '\0\0\0\x1e\0\0\0\r\0\0\0\0\x17kexec \x36\x14\0\x11\0\0' >>blocks
 printf '\0\0\0\5\0\0\0\5\0\0\0\0kexec\0\0\0\0' >>blocks
+printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r\0\0\x81\xa4%b+\xbd\2\x9b' '\0\0\0\0\0\0\0\0\0' >sums
+printf '\0\0\0\x1e\0\0\0\r\xad\x8e\n\xf1\x17kexec 6\x14\0\x11\0\0\0\0\0\0' >>sums
 
 cd "$1/xz"
 xz --check=crc32 <"$fuzz/Cargo.toml" >text
@@ -59,3 +61,10 @@ head -c 400000 /dev/zero | zstd >zeroes
 zstd <"$fuzz/Cargo.toml" >streamed
 zstd --no-check --stream-size=5 <<<text >sized
 zstd -19 <../image/stub >binary
+
+cd "$1"
+for format in gzip lz4 lzo xz zstd; do
+	for seed in $format/*; do
+		cp "$seed" "decompress/$format-${seed##*/}"
+	done
+done

@@ -9,7 +9,7 @@ use flate2::bufread::{
     GzDecoder, //
 };
 use flate2::Crc;
-use kexec_bpf_host::gzip::Gzip;
+use kexec_bpf_host::decompress::gzip::Gzip;
 use libfuzzer_sys::fuzz_target;
 use std::io::Read;
 

@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use kexec_bpf_host::lz4::{
+use kexec_bpf_host::decompress::lz4::{
     Frame,
     BLOCK_MAX, //
 };

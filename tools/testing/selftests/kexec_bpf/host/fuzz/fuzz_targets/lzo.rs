@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use kexec_bpf_host::lzo::File;
+use kexec_bpf_host::decompress::lzo::File;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

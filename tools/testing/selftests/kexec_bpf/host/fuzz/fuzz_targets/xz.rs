@@ -4,8 +4,8 @@
 
 #![no_main]
 
+use kexec_bpf_host::decompress::xz::output_len;
 use kexec_bpf_host::error::Kind;
-use kexec_bpf_host::xz::output_len;
 use libfuzzer_sys::fuzz_target;
 use liblzma::stream::{
     Action,

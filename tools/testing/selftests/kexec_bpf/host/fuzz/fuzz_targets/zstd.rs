@@ -4,8 +4,8 @@
 
 #![no_main]
 
+use kexec_bpf_host::decompress::zstd::Frame;
 use kexec_bpf_host::error::Kind;
-use kexec_bpf_host::zstd::Frame;
 use libfuzzer_sys::fuzz_target;
 use zstd_safe::{
     decompress,

@@ -2,6 +2,13 @@
 
 //! What is parsed of compressed streams, beside the libraries that write and read them.
 
+use super::encoders::{
+    inputs,
+    lz4,
+    xz,
+    zstd,
+    LZ4_PIECE, //
+};
 use flate2::{
     Compression,
     Crc,
@@ -9,55 +16,18 @@ use flate2::{
     FlushDecompress,
     GzBuilder, //
 };
-use kexec_bpf_host::gzip::Gzip;
-use kexec_bpf_host::lz4;
-use kexec_bpf_host::xz;
-use kexec_bpf_host::zstd::Frame;
+use kexec_bpf_host::decompress::lz4;
+use kexec_bpf_host::decompress::xz::output_len;
+use kexec_bpf_host::decompress::{
+    gzip::Gzip,
+    zstd::Frame, //
+};
 use liblzma::stream::{
-    Action,
     Check,
-    Filters,
-    LzmaOptions,
-    Status,
-    Stream, //
+    Filters, //
 };
 use std::io::Write;
-use zstd_safe::zstd_sys::ZSTD_EndDirective;
-use zstd_safe::{
-    CCtx,
-    CParameter,
-    InBuffer,
-    OutBuffer, //
-};
-
-/// What compresses to all types of blocks: nothing, one byte over and over, noise, text.
-fn inputs() -> Vec<Vec<u8>> {
-    let mut state = 1u32;
-    let mut noise = |len: usize| {
-        (0..len)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            })
-            .collect::<Vec<u8>>()
-    };
-    let text = |lines: u32| {
-        (0..lines)
-            .flat_map(|line| format!("line {line}\n").into_bytes())
-            .collect::<Vec<u8>>()
-    };
-    vec![
-        vec![],
-        vec![7],
-        vec![0; 255],
-        vec![0; 256],
-        noise(1000),
-        vec![0; 1_000_000],
-        noise(300_000),
-        text(100_000),
-        [vec![0; 200_000], noise(200_000), text(20_000)].concat(),
-    ]
-}
+use zstd_safe::CParameter;
 
 #[test]
 fn gzip() {
@@ -94,37 +64,6 @@ fn gzip() {
             assert_eq!((gzip.crc32, gzip.isize), (crc.sum(), input.len() as u32));
         }
     }
-}
-
-/// A frame; streamed in pieces of `piece` bytes, unless that is 0.
-fn zstd(input: &[u8], parameters: &[CParameter], piece: usize) -> Vec<u8> {
-    let mut context = CCtx::create();
-    for &parameter in parameters {
-        context.set_parameter(parameter).unwrap();
-    }
-    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(input.len()) + input.len());
-    if piece == 0 {
-        context.compress2(&mut frame, input).unwrap();
-        return frame;
-    }
-    let mut output = OutBuffer::around(&mut frame);
-    for piece in input.chunks(piece) {
-        let mut input = InBuffer::around(piece);
-        let flush = ZSTD_EndDirective::ZSTD_e_flush;
-        while context
-            .compress_stream2(&mut output, &mut input, flush)
-            .unwrap()
-            > 0
-        {}
-    }
-    let end = ZSTD_EndDirective::ZSTD_e_end;
-    let mut nothing = InBuffer::around(&[]);
-    while context
-        .compress_stream2(&mut output, &mut nothing, end)
-        .unwrap()
-        > 0
-    {}
-    frame
 }
 
 fn zstd_frames() -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -193,20 +132,6 @@ fn what_zstd_decodes_is_accepted() {
     }
 }
 
-/// With blocks of `piece` bytes.
-fn xz(input: &[u8], filters: &mut Filters, check: Check, piece: usize) -> Vec<u8> {
-    let options = LzmaOptions::new_preset(0).unwrap();
-    let mut stream = Stream::new_stream_encoder(filters.lzma2(&options), check).unwrap();
-    let mut data = Vec::with_capacity(2 * input.len() + 1000);
-    for piece in input.chunks(piece) {
-        let end = stream.process_vec(piece, &mut data, Action::FullFlush);
-        assert_eq!(end, Ok(Status::StreamEnd));
-    }
-    let end = stream.process_vec(&[], &mut data, Action::Finish);
-    assert_eq!(end, Ok(Status::StreamEnd));
-    data
-}
-
 #[test]
 fn xz_lengths() {
     for input in inputs() {
@@ -214,7 +139,7 @@ fn xz_lengths() {
             for check in [Check::None, Check::Crc32] {
                 for filter in [Filters::x86, Filters::arm64, Filters::riscv] {
                     let data = xz(&input, filter(&mut Filters::new()), check, piece);
-                    assert_eq!(xz::output_len(&data), Ok(input.len() as u64));
+                    assert_eq!(output_len(&data), Ok(input.len() as u64));
                 }
             }
         }
@@ -224,17 +149,11 @@ fn xz_lengths() {
 #[test]
 fn lz4_bounds() {
     for input in inputs() {
-        let mut data = vec![0x02, 0x21, 0x4c, 0x18];
-        let mut blocks = vec![];
-        for piece in input.chunks(250_000) {
-            let block = lz4_flex::block::compress(piece);
-            data.extend((block.len() as u32).to_le_bytes());
-            data.extend(&block);
-            blocks.push(block);
-        }
+        let data = lz4(&input);
         let mut frame = lz4::Frame::parse(&data).unwrap();
         assert!(frame.bound().unwrap() >= input.len() as u64);
-        for block in blocks {
+        for piece in input.chunks(LZ4_PIECE) {
+            let block = lz4_flex::block::compress(piece);
             assert_eq!(frame.next_block(), Ok(Some(&block[..])));
         }
         assert_eq!(frame.next_block(), Ok(None));
