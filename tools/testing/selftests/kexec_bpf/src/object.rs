@@ -3,7 +3,7 @@
 //! BPF objects that user space loads, and `BPF_PROG_TEST_RUN`.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 use std::sync::{Mutex, Once};
@@ -111,6 +111,14 @@ impl Object {
             libc::MAP_FAILED => Err(io::Error::last_os_error()).context("mmap"),
             start => Ok(Mapped(start.cast())),
         }
+    }
+
+    /// The descriptors of all its programs that are loaded.
+    pub fn programs(&self) -> io::Result<Vec<OwnedFd>> {
+        let loaded = self.0.progs().filter(|program| program.autoload());
+        loaded
+            .map(|program| program.as_fd().try_clone_to_owned())
+            .collect()
     }
 
     /// Adds operations to the kernel, until what is returned is dropped.

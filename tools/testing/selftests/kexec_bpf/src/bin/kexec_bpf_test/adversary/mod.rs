@@ -24,6 +24,8 @@ mod scene;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use programs::attach;
+
 static ALL: AtomicBool = AtomicBool::new(false);
 
 /// Has the tests try everything.

@@ -9,6 +9,8 @@ use support::harness::{equal, skip, Context, Result};
 use support::load::{enforced, file, image, loaded, unload, unload_crash, Load};
 use support::uapi::{CMDLINE_MAX, CRASH, DRY_RUN, ENFORCED, ON_CRASH, SIGNED};
 
+use crate::policy::installed::Programs;
+
 // The last test gives the memory back until the machine ends.
 tests! {
     EVERYWHERE;
@@ -16,6 +18,7 @@ tests! {
     beside_the_other,
     the_longest_command_line,
     a_refusal_leaves_the_one_before,
+    a_refusal_in_the_end,
     nothing_reserved,
 }
 
@@ -117,6 +120,22 @@ fn a_refusal_leaves_the_one_before() -> Result {
     accepted(&load(&bare, ON_CRASH | DRY_RUN))?;
     both(false, true)?;
     unload_crash()
+}
+
+/// The one before had to make room.
+fn a_refusal_in_the_end() -> Result {
+    need_memory()?;
+    let image = file(&image("bare")?)?;
+    let load = Load {
+        flags: ON_CRASH,
+        ..Load::dry(&image)
+    };
+    accepted(&load)?;
+    let programs = Programs::that_refuse()?;
+    let errno = load.run().errno;
+    drop(programs);
+    equal("errno", errno, libc::EPERM)?;
+    both(false, false)
 }
 
 fn nothing_reserved() -> Result {

@@ -17,6 +17,7 @@ use support::uapi::{DRY_RUN, ON_CRASH};
 
 tests! {
     ON_X86_64.in_turn(Turn::StricterPolicy);
+    beside_kexec_load,
     locked_down,
     only_loads_count,
     disabled,
@@ -53,7 +54,7 @@ impl<'scope, 'a: 'scope> Held<'scope, 'a> {
 
 /// Loads a page of a file with `kexec_load(2)`, as a segment at this address. Returns 0 or an
 /// errno.
-fn load_segment(file: &File, mem: usize) -> i32 {
+pub fn load_segment(file: &File, mem: usize) -> i32 {
     const LEN: usize = 4096;
     // SAFETY: It is a new mapping.
     let page = unsafe {
@@ -83,7 +84,7 @@ fn load_segment(file: &File, mem: usize) -> i32 {
 }
 
 /// An address 64 MiB behind the beginning of memory.
-fn some_memory() -> Result<usize> {
+pub fn some_memory() -> Result<usize> {
     let map = fs::read_to_string("/proc/iomem")?;
     let starts = map.lines().filter(|line| line.ends_with(" : System RAM"));
     let starts = starts.filter_map(|line| usize::from_str_radix(line.split_once('-')?.0, 16).ok());
@@ -91,13 +92,36 @@ fn some_memory() -> Result<usize> {
 }
 
 /// Loads an image, with an initrd if there is one. Returns 0 or an errno.
-fn load_image(image: &File, initrd: Option<&File>, flags: u32) -> i32 {
+pub fn load_image(image: &File, initrd: Option<&File>, flags: u32) -> i32 {
     let load = Load {
         flags,
         initrd: initrd.map_or(-1, AsRawFd::as_raw_fd),
         ..Load::dry(image)
     };
     load.run().errno
+}
+
+/// `kexec_load(2)` has the lock while it copies the segments. Others are refused, and do not wait.
+fn beside_kexec_load() -> Result {
+    if enforced() {
+        return skip("kexec_load(2) is refused");
+    }
+    let good = file(&image("good")?)?;
+    let mem = some_memory()?;
+    let page = Fuse::mount(4096, Mode::Cached)?;
+    thread::scope(|scope| {
+        let held = Held::new(scope, &page, |file| load_segment(file, mem))?;
+        let load = Load {
+            flags: 0,
+            ..Load::dry(&good)
+        };
+        load.run()
+            .refused(libc::EBUSY, "another load is under way: try again")?;
+        equal("a dry run", load_image(&good, None, DRY_RUN), 0)?;
+        equal("errno", held.goes_on(&[0; 4096])?, 0)?;
+        equal("a kernel is loaded", loaded()?, true)
+    })?;
+    unload()
 }
 
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! When a kernel is installed, and when the policy is asked for the last time. The kernel comes
+//! first: a policy that becomes stricter in between is either asked, or comes after the kernel.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::ptr;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::harness::{equal, skip, Context, Result};
+use support::kexec_file::load_files;
+use support::load::{enforced, file, image, loaded, unload};
+use support::object::{open, Mapped, Object};
+
+use super::stricter::{load_image, load_segment, some_memory};
+use crate::adversary::attach;
+
+tests! {
+    ON_X86_64;
+    before_the_last_question,
+    taken_out_again,
+}
+
+/// Programs that are attached.
+pub struct Programs {
+    state: Mapped,
+    _links: Vec<OwnedFd>,
+}
+
+impl Programs {
+    const STOPPED: usize = 0;
+    const GOES_ON: usize = 1;
+
+    fn new(names: &[&str]) -> Result<Self> {
+        const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/installed.o"));
+        const ENOTSUPP: i32 = 524;
+
+        let mut object = open(OBJECT)?;
+        for mut program in object.progs_mut() {
+            let wanted = names.iter().any(|&name| program.name() == name);
+            program.set_autoload(wanted);
+        }
+        let object = Object::load(object)?;
+        let programs = object.programs()?;
+        let links: Result<_, _> = programs.iter().map(attach).collect();
+        match links {
+            Err(error) if error.raw_os_error() == Some(ENOTSUPP) => {
+                skip("no program can be attached to functions")
+            }
+            links => Ok(Self {
+                state: object.mapped("states")?,
+                _links: links?,
+            }),
+        }
+    }
+
+    /// Has each kernel that is installed be one that cannot stay, with `EPERM`.
+    pub fn that_refuse() -> Result<Self> {
+        Self::new(&["asks", "refuse"])
+    }
+
+    /// Waits until a load is stopped.
+    fn stopped(&self) -> Result {
+        const LONG: Duration = Duration::from_secs(60);
+        let start = Instant::now();
+        while self.state.byte(Self::STOPPED).load(Ordering::SeqCst) == 0 {
+            if start.elapsed() > LONG {
+                return Err("no load comes to the last question".into());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn go_on(&self) {
+        self.state.byte(Self::GOES_ON).store(1, Ordering::SeqCst);
+    }
+}
+
+/// The system calls that install a kernel.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    KexecBpfLoad,
+    KexecFileLoad,
+    KexecLoad,
+}
+
+impl Call {
+    /// Those that the policy permits now.
+    fn permitted() -> Vec<Self> {
+        let mut calls = vec![Self::KexecBpfLoad, Self::KexecFileLoad];
+        if !enforced() {
+            calls.push(Self::KexecLoad);
+        }
+        calls
+    }
+}
+
+/// What can be loaded.
+struct Kernels {
+    image: File,
+    kernel: File,
+    segment: File,
+    mem: usize,
+}
+
+impl Kernels {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            image: file(&image("good")?)?,
+            kernel: file(&image("linux")?)?,
+            segment: file(&[0; 4096])?,
+            mem: some_memory()?,
+        })
+    }
+
+    /// Loads a kernel to reboot into. Returns 0 or an errno.
+    fn load(&self, call: Call) -> i32 {
+        match call {
+            Call::KexecBpfLoad => load_image(&self.image, None, 0),
+            Call::KexecFileLoad => load_files(&self.kernel, None, 0),
+            Call::KexecLoad => load_segment(&self.segment, self.mem),
+        }
+    }
+}
+
+/// Starts the kernel that is loaded. Returns an errno, if at all.
+fn start() -> Option<i32> {
+    const MAGIC: [u32; 2] = [0xfee1_dead, 672_274_793];
+    const KEXEC: u32 = 0x4558_4543;
+    let nothing = ptr::null::<u8>();
+    // SAFETY: The command has no argument.
+    unsafe { libc::syscall(libc::SYS_reboot, MAGIC[0], MAGIC[1], KEXEC, nothing) };
+    io::Error::last_os_error().raw_os_error()
+}
+
+/// A load that was told that its kernel can stay has installed it already, but nobody can start it
+/// before the load is over.
+fn before_the_last_question() -> Result {
+    let kernels = Kernels::new()?;
+    for call in Call::permitted() {
+        let programs = Programs::new(&["stop"])?;
+        unload()?;
+        let (seen, started, errno) = thread::scope(|scope| {
+            let load = scope.spawn(|| kernels.load(call));
+            let seen = programs.stopped().and_then(|()| loaded());
+            let started = seen.as_ref().ok().and_then(|_| start());
+            programs.go_on();
+            (seen, started, load.join().expect("it does not panic"))
+        });
+        let seen = seen.context(format!("{call:?}"))?;
+        equal(format!("{call:?}: a kernel is loaded"), seen, true)?;
+        equal(format!("{call:?}: start"), started, Some(libc::EBUSY))?;
+        equal(format!("{call:?}: errno"), errno, 0)?;
+        equal(format!("{call:?}: a kernel stays loaded"), loaded()?, true)?;
+    }
+    unload()
+}
+
+/// A kernel that cannot stay is taken out again, and the one before is back.
+fn taken_out_again() -> Result {
+    let kernels = Kernels::new()?;
+    for call in Call::permitted() {
+        for before in [false, true] {
+            unload()?;
+            if before {
+                equal("errno before", kernels.load(call), 0)?;
+            }
+            let programs = Programs::that_refuse()?;
+            equal(format!("{call:?}: errno"), kernels.load(call), libc::EPERM)?;
+            drop(programs);
+            equal(format!("{call:?}: a kernel is loaded"), loaded()?, before)?;
+        }
+    }
+    unload()
+}
