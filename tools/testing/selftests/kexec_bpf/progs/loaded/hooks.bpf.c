@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 #include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "GPL";
@@ -32,4 +33,23 @@ SEC("?freplace")
 __u64 positive(__u64 *ctx __arg_ctx)
 {
 	return 4096;
+}
+
+/* At a probe. */
+SEC("?kprobe/security_locked_down")
+int probed(bpf_user_pt_regs_t *ctx)
+{
+	return 0;
+}
+
+SEC("?freplace")
+int harmless(bpf_user_pt_regs_t *ctx)
+{
+	return 0;
+}
+
+SEC("?freplace")
+int overrides(bpf_user_pt_regs_t *ctx)
+{
+	return bpf_override_return((struct pt_regs *)ctx, 0);
 }

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::fchown;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{fcntl_setfl, fsetxattr, OFlags, XattrFlags};
 use rustix::io::Errno;
@@ -24,13 +25,29 @@ tests! {
 }
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
-/// Requires signatures of the files of one user, and digests of initrds. Allows direct I/O of files
-/// that IMA does not appraise.
+/// Requires signatures of the files of one user, which can be appended, and digests of initrds.
+/// Allows direct I/O of files that IMA does not appraise.
 const RULES: &str = "\
-appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig fowner=0
+appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig|modsig appraise_algos=sha256 fowner=0
 appraise func=KEXEC_INITRAMFS_CHECK fowner=0
 measure func=KEXEC_KERNEL_CHECK permit_directio
 ";
+
+/// Adds the rules and the key of their signatures, unless they were added before. They can be added
+/// once: after that, the policy has no file any more.
+fn add_rules() -> Result {
+    static ADDED: AtomicBool = AtomicBool::new(false);
+    if ADDED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    if !fs::exists(POLICY)? {
+        return skip(format!("there is no {POLICY}"));
+    }
+    add_key(".ima", "asymmetric", "", &stored("policy/ima.der")?)?;
+    fs::write(POLICY, RULES).context(POLICY)?;
+    ADDED.store(true, Ordering::Relaxed);
+    Ok(())
+}
 
 /// A file with this IMA signature.
 fn appraisable(image: &[u8], signature: &[u8]) -> Result<File> {
@@ -50,13 +67,9 @@ fn refused(image: &File, errno: i32, why: &str) -> Result {
 
 fn appraised() -> Result {
     const BY_IMA: &str = "IMA or another security module refuses it: -13";
-    if !fs::exists(POLICY)? {
-        return skip(format!("there is no {POLICY}"));
-    }
+    add_rules()?;
     let (unsigned, signed) = (policy_image("none")?, policy_image("builtin")?);
     let mut signature = stored("policy/none.ima")?;
-    add_key(".ima", "asymmetric", "", &stored("policy/ima.der")?)?;
-    fs::write(POLICY, RULES).context(POLICY)?;
 
     // The signature in the image does not count for IMA.
     for image in [&unsigned, &signed] {
@@ -98,13 +111,21 @@ fn load_kernel(kernel: &File) -> Result<i32> {
     Ok(errno)
 }
 
+/// A kernel with this message appended.
+fn appended(kernel: &[u8], message: &[u8]) -> Vec<u8> {
+    const PKCS7: u8 = 2;
+    let len = (message.len() as u32).to_be_bytes();
+    // `struct module_signature`
+    let head = [[0, 0, PKCS7, 0], [0; 4], len].concat();
+    let end = b"~Module signature appended~\n";
+    [kernel, message, &head, end].concat()
+}
+
 /// Under lockdown, `kexec_file_load(2)` accepts only kernels with an IMA signature, whichever rule
 /// lets IMA read them.
 fn kernels() -> Result {
     const OTHER_USER: u32 = 1234;
-    if !fs::exists(POLICY)? {
-        return skip(format!("there is no {POLICY}"));
-    }
+    add_rules()?;
     let locked_down = match (lockdown().as_str(), secure_boot()) {
         // There, an IMA signature does not count.
         (_, true) => libc::EKEYREJECTED,
@@ -145,6 +166,19 @@ fn kernels() -> Result {
     let others = appraisable(&changed, &signature)?;
     fchown(&others, Some(OTHER_USER), None)?;
     is("of another user, changed", &others, locked_down)?;
+
+    let others = appraisable(&kernel, &stored("policy/kernel.sha512.ima")?)?;
+    fchown(&others, Some(OTHER_USER), None)?;
+    let what = "of another user, by another algorithm";
+    is(what, &others, locked_down)?;
+
+    for (message, errno) in [("kernel", by_ima), ("content", locked_down)] {
+        let with_message = appended(&kernel, &stored(&format!("policy/{message}.p7"))?);
+        let others = file(&with_message)?;
+        fchown(&others, Some(OTHER_USER), None)?;
+        let what = format!("of another user, with {message}.p7 appended");
+        is(&what, &others, errno)?;
+    }
 
     // For an initrd the digest is enough, and IMA caches that verdict.
     let labelled = appraisable(&kernel, &digest)?;

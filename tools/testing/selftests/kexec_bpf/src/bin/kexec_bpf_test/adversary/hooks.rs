@@ -7,13 +7,17 @@
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
 
+use libbpf_rs::libbpf_sys;
+
 use support::harness::{equal, skip, Context, Failure, Result};
 use support::load::lockdown;
 use support::object::{open, Object};
 
 use super::all;
 use super::functions::{functions, injectable, Function, Returns};
-use super::programs::{attach, probe, put_into_array, writes_registers, Act, Kind, Target};
+use super::programs::{
+    asks_for_cookie, attach, probe, put_into_array, writes_registers, Act, Kind, Target,
+};
 use super::scene::Scene;
 
 tests! {
@@ -23,7 +27,9 @@ tests! {
     values_in_place_of_a_security_module,
     values_by_a_probe,
     a_replacement_for_a_program,
+    a_replacement_for_a_probe,
     registers,
+    of_another_link,
 }
 
 /// Values that a function which returns 0 or an errno could return.
@@ -301,31 +307,56 @@ fn values_by_a_probe() -> Result {
 /// The verifier checks the value that a program at a hook returns. A replacement of that program
 /// could return another value.
 fn a_replacement_for_a_program() -> Result {
-    const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hooks.o"));
-
     for hook in ["function", "module"] {
-        let mut object = open(OBJECT)?;
-        for mut program in object.progs_mut().filter(|program| program.name() == hook) {
-            program.set_autoload(true);
-        }
-        let hook_object = Object::load(object).context(hook)?;
-        let target = hook_object.program().as_raw_fd();
+        let target = program(hook, None).context(hook)?;
         for name in ["upper_half", "positive"] {
             let what = format!("{name} in place of {hook}");
-            let mut object = open(OBJECT)?;
-            for mut program in object.progs_mut().filter(|program| program.name() == name) {
-                program.set_autoload(true);
-                program.set_attach_target(target, Some(hook.into()))?;
-            }
-            match Object::load(object) {
-                Err(Failure::Failed(log)) if log.contains("pointer to context") => {}
-                Err(Failure::Failed(log)) => return Err(format!("{what}: {log}").into()),
-                Err(skipped) => return Err(skipped),
-                Ok(_) => return Err(format!("{what}: the verifier accepts it").into()),
-            }
+            refused(
+                &what,
+                program(name, Some((&target, hook))),
+                "pointer to context",
+            )?;
         }
     }
     Ok(())
+}
+
+/// A program at a probe is asked whether it overrides what a function returns when it is attached.
+/// One that takes its place later is not, and so it cannot.
+fn a_replacement_for_a_probe() -> Result {
+    const HOOK: &str = "probed";
+    let target = program(HOOK, None).context(HOOK)?;
+    program("harmless", Some((&target, HOOK))).context("harmless")?;
+    let overrides = program("overrides", Some((&target, HOOK)));
+    refused(
+        "overrides",
+        overrides,
+        "cannot use helper bpf_override_return",
+    )
+}
+
+/// Loads a program by its name, in place of another one if that is said.
+fn program(name: &str, replaces: Option<(&Object, &str)>) -> Result<Object> {
+    const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hooks.o"));
+
+    let mut object = open(OBJECT)?;
+    for mut program in object.progs_mut().filter(|program| program.name() == name) {
+        program.set_autoload(true);
+        if let Some((target, function)) = replaces {
+            program.set_attach_target(target.program().as_raw_fd(), Some(function.into()))?;
+        }
+    }
+    Object::load(object)
+}
+
+/// Fails unless the verifier refused it for this reason.
+fn refused(what: &str, loaded: Result<Object>, why: &str) -> Result {
+    match loaded {
+        Err(Failure::Failed(log)) if log.contains(why) => Ok(()),
+        Err(Failure::Failed(log)) => Err(format!("{what}: {log}").into()),
+        Err(skipped) => Err(skipped),
+        Ok(_) => Err(format!("{what}: the verifier accepts it").into()),
+    }
 }
 
 /// A program at a probe cannot write to registers, and neither can a program that it tail-calls.
@@ -337,4 +368,23 @@ fn registers() -> Result {
         true,
     )?;
     equal("errno", put_into_array(&program)?, libc::EINVAL)
+}
+
+/// A program for a link to several functions finds its own context there, and at a probe something
+/// else in its place.
+fn of_another_link() -> Result {
+    const FUNCTION: &str = "security_locked_down";
+    let program = asks_for_cookie(Kind::Kprobe)?;
+    probe(&program, FUNCTION)?;
+    for kind in [
+        libbpf_sys::BPF_TRACE_KPROBE_MULTI,
+        libbpf_sys::BPF_TRACE_KPROBE_SESSION,
+        libbpf_sys::BPF_TRACE_UPROBE_MULTI,
+        libbpf_sys::BPF_TRACE_UPROBE_SESSION,
+    ] {
+        let program = asks_for_cookie(Kind::Multi(kind))?;
+        let attached = probe(&program, FUNCTION).is_ok();
+        equal(format!("type {kind} is attached"), attached, false)?;
+    }
+    Ok(())
 }

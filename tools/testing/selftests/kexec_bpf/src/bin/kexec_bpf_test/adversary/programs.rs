@@ -29,6 +29,8 @@ pub enum Kind {
     Iterator(u32),
     /// By a probe.
     Kprobe,
+    /// By a link of this type to probes of several functions.
+    Multi(u32),
 }
 
 /// The action of a program when the thread reaches it.
@@ -200,6 +202,7 @@ pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
         Kind::Iterator(id) => (tracing, libbpf_sys::BPF_TRACE_ITER, id),
         Kind::Lsm(id) => (libbpf_sys::BPF_PROG_TYPE_LSM, libbpf_sys::BPF_LSM_MAC, id),
         Kind::Kprobe => (libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0),
+        Kind::Multi(attach) => (libbpf_sys::BPF_PROG_TYPE_KPROBE, attach, 0),
     };
     let mut log = vec![0u8; 1 << 16];
     let mut options = bpf_prog_load_opts {
@@ -231,6 +234,11 @@ pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
 /// Loads a program for probes that writes to a register of what is probed.
 pub fn writes_registers() -> Result<OwnedFd, String> {
     load(Kind::Kprobe, &[store_zero(1, 0), mov(0, 0), EXIT])
+}
+
+/// Loads a program for probes that asks for what was given along with it when it was attached.
+pub fn asks_for_cookie(kind: Kind) -> Result<OwnedFd, String> {
+    load(kind, &[call(174), mov(0, 0), EXIT])
 }
 
 /// Puts a program into an array for tail calls. Returns 0 or an errno.
