@@ -15,8 +15,8 @@ crate() {
 	sed -nE 's/^test (.*) \.\.\. (ok|FAILED|ignored).*$/\2 \1/p' "$work/log" >"$work/results"
 	[ $status = 0 ] || sed 's/^/# /' "$work/log"
 	plan $((3 + $(wc -l <"$work/results")))
-	ktap rustfmt cargo fmt --check
-	ktap clippy cargo clippy "${options[@]}" --all-targets -- -D warnings
+	ktap rustfmt cargo fmt --all --check
+	ktap clippy cargo clippy "${options[@]}" --workspace --all-targets -- -D warnings
 	ktap "cargo test" [ $status = 0 ]
 	while read -r verdict name; do
 		case $verdict in
