@@ -84,7 +84,7 @@ impl Gzip {
             return Err(ParseError::unsupported("not the deflate method", 2));
         }
         if flags & RESERVED != 0 {
-            return Err(ParseError::unsupported("reserved gzip flags", 3));
+            return Err(ParseError::unsupported("reserved gzip flags are set", 3));
         }
         // Time, level and system.
         header.skip(6)?;
@@ -122,7 +122,10 @@ fn skip_text(header: &mut Reader<'_>) -> Result<(), ParseError> {
             return Ok(());
         }
     }
-    Err(ParseError::too_big("a name or comment of 64 KiB", at))
+    Err(ParseError::too_big(
+        "a name or comment has no NUL within 64 KiB",
+        at,
+    ))
 }
 
 fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
@@ -132,7 +135,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     let len = u64::from(gzip.isize);
     if len > (deflate.len() as u64).saturating_mul(RATIO) {
         return Err(ParseError::malformed(
-            "a longer output than deflate can make",
+            "the output is longer than deflate can make it",
             at,
         ));
     }
@@ -146,7 +149,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
         let most = lacking(&out, len).min(STEP);
         let inflated = decoder
             .inflate(from, &mut out, most)
-            .map_err(|_| ParseError::malformed("a malformed deflate stream", at))?;
+            .map_err(|_| ParseError::malformed("the deflate stream is malformed", at))?;
         rest = rest.get(inflated.used..).unwrap_or_default();
         crc32 = klib::crc32(crc32, out.get(start..).unwrap_or_default());
         if inflated.is_end {
@@ -165,7 +168,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     match crc32 == gzip.crc32 {
         true => Ok(out),
         false => Err(ParseError::malformed(
-            "the output does not have the checksum in the trailer",
+            "the checksum of the output is not the one in the trailer",
             at,
         )),
     }
@@ -240,7 +243,7 @@ mod tests {
             let mut text = KVVec::from_elem(b'n', TEXT_MAX + 1, GFP_KERNEL)?;
             text[TEXT_MAX] = 0;
             assert!(Gzip::parse(&member(flag, &text[1..])?).is_ok());
-            let error = ParseError::too_big("a name or comment of 64 KiB", 10);
+            let error = ParseError::too_big("a name or comment has no NUL within 64 KiB", 10);
             assert_eq!(Gzip::parse(&member(flag, &text)?), Err(error));
         }
         Ok(())
@@ -307,7 +310,7 @@ mod tests {
         let end = BODY + count * NOTHING.len();
         src.truncate(end);
         src.extend_from_slice(&[0; 8], GFP_KERNEL)?;
-        let error = ParseError::malformed("a malformed deflate stream", BODY as u64);
+        let error = ParseError::malformed("the deflate stream is malformed", BODY as u64);
         assert_eq!(decompress(&src, Want::AtMost(1)).err(), Some(error));
         Ok(())
     }

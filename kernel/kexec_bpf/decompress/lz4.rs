@@ -78,10 +78,7 @@ impl<'a> Frame<'a> {
         match u32::from_le_bytes(word) {
             _ if word == MAGIC => Err(ParseError::malformed("a second lz4 frame", at)),
             len @ ..=COMPRESSED_MAX => self.0.bytes(len.into()).map(Some),
-            _ => Err(ParseError::malformed(
-                "a longer lz4 block than there can be",
-                at,
-            )),
+            _ => Err(ParseError::malformed("an lz4 block is too long", at)),
         }
     }
 
@@ -116,7 +113,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     while let Some(block) = frame.next_block()? {
         let room = lacking(&out, most).min(BLOCK_MAX);
         klib::unlz4(block, &mut out, room)
-            .map_err(|_| ParseError::whole(Kind::Malformed, "a malformed lz4 block"))?;
+            .map_err(|_| ParseError::whole(Kind::Malformed, "an lz4 block is malformed"))?;
         if matches!(want, Want::AtMost(most) if out.len() as u64 > most) {
             return Err(TOO_LONG);
         }
@@ -213,7 +210,7 @@ mod tests {
             ),
             (
                 &frame(&[3, COMPRESSED_MAX as usize + 1])?,
-                ParseError::malformed("a longer lz4 block than there can be", 11),
+                ParseError::malformed("an lz4 block is too long", 11),
             ),
             (
                 &concat(&[&frame(&[3])?, &frame(&[])?])?,

@@ -60,7 +60,7 @@ const BLOCK_MAX: u32 = 256 << 10;
 /// LZO1X makes at most 255 bytes of one; of the runs of zeroes that Linux added, 4 make 2051.
 const RATIO: u64 = 513;
 
-const MALFORMED: ParseError = ParseError::whole(Kind::Malformed, "a malformed lzop block");
+const MALFORMED: ParseError = ParseError::whole(Kind::Malformed, "an lzop block is malformed");
 
 /// A file that takes up all of the data, and the part of it that was not read yet.
 #[derive(Clone)]
@@ -92,7 +92,10 @@ impl<'a> File<'a> {
         }
         let start = rest.at();
         if u16::from_be_bytes(rest.array()?) < VERSION_MIN {
-            return Err(ParseError::unsupported("an old version of lzop", start));
+            return Err(ParseError::unsupported(
+                "versions of lzop before 0.940 are not supported",
+                start,
+            ));
         }
         // Versions of the library, and of lzop to extract.
         rest.skip(4)?;
@@ -104,7 +107,7 @@ impl<'a> File<'a> {
         let at = rest.at();
         if u32::from_be_bytes(rest.array()?) & CHANGES_FORMAT != ADLER32 {
             return Err(ParseError::unsupported(
-                "lzop flags other than Adler-32",
+                "lzop flags other than Adler-32 are not supported",
                 at,
             ));
         }
@@ -127,14 +130,14 @@ impl<'a> File<'a> {
             return match self.rest.is_at_end() {
                 true => Ok(None),
                 false => Err(ParseError::malformed(
-                    "bytes after the lzop file",
+                    "bytes follow the lzop file",
                     self.rest.at(),
                 )),
             };
         }
         let data_len = u32::from_be_bytes(self.rest.array()?);
         if len > BLOCK_MAX || data_len > len {
-            return Err(ParseError::malformed("an lzop block that is too long", at));
+            return Err(ParseError::malformed("an lzop block is too long", at));
         }
         Ok(Some(Block {
             len: len as usize,
@@ -162,13 +165,13 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     let mut file = File::parse(src)?;
     if klib::adler32(file.header) != file.adler32 {
         return Err(ParseError::malformed(
-            "an lzop header without its checksum",
+            "the checksum of the lzop header is wrong",
             9,
         ));
     }
     let len = file.output_len()?;
     if len > (src.len() as u64).saturating_mul(RATIO) {
-        let wrong = "a longer output than LZO can make";
+        let wrong = "the output is longer than LZO can make it";
         return Err(ParseError::whole(Kind::Malformed, wrong));
     }
     let mut out = want.buffer(len, new)?;
@@ -302,7 +305,7 @@ mod tests {
             for word in [block.0.to_be_bytes(), block.1.to_be_bytes()] {
                 data.extend_from_slice(&word, GFP_KERNEL)?;
             }
-            let error = ParseError::malformed("an lzop block that is too long", at);
+            let error = ParseError::malformed("an lzop block is too long", at);
             assert_eq!(output_len(&data), Err(error));
         }
         Ok(())
@@ -327,7 +330,7 @@ mod tests {
             assert_eq!(error.map(|e| e.kind), Some(Kind::Malformed));
         }
         for more in [&b"\0"[..], &data] {
-            let error = ParseError::malformed("bytes after the lzop file", data.len() as u64);
+            let error = ParseError::malformed("bytes follow the lzop file", data.len() as u64);
             assert_eq!(output_len(&concat(&[&data, more])?), Err(error));
         }
         let error = File::parse(b"\x89LZO\0\r\n\x1a\r").err();
@@ -347,9 +350,9 @@ mod tests {
             Ok(error.map(|error| error.wrong))
         };
         let most = SAMPLE.len() as u64 * RATIO;
-        assert_eq!(wrong(most)?, Some("a malformed lzop block"));
+        assert_eq!(wrong(most)?, Some("an lzop block is malformed"));
         let error = wrong(most + 1)?;
-        assert_eq!(error, Some("a longer output than LZO can make"));
+        assert_eq!(error, Some("the output is longer than LZO can make it"));
         Ok(())
     }
 }

@@ -59,8 +59,10 @@ pub enum Want {
 pub type New<'a> = &'a mut dyn FnMut(u64) -> kernel::error::Result<Buffer>;
 
 const TOO_LONG: ParseError = ParseError::whole(Kind::TooBig, "the output is longer than the limit");
-const OTHER_LENGTH: ParseError =
-    ParseError::whole(Kind::Malformed, "the output is not of the length asked for");
+const OTHER_LENGTH: ParseError = ParseError::whole(
+    Kind::Malformed,
+    "the output does not have the requested length",
+);
 
 /// Decompresses all of `src` by an algorithm of `enum bpf_kexec_algo`.
 pub fn run(src: &[u8], algo: u64, want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
@@ -74,7 +76,7 @@ pub fn run(src: &[u8], algo: u64, want: Want, new: New<'_>) -> Result<Buffer, Pa
         Some(format) => (format.unpack)(src, want, new),
         None => Err(ParseError::whole(
             Kind::Unsupported,
-            "an unsupported algorithm",
+            "the algorithm is not supported",
         )),
     }
 }

@@ -66,7 +66,10 @@ pub fn output_len(data: &[u8]) -> Result<u64, ParseError> {
     }
     // The decoder does not verify the others.
     if !matches!(array(data, 6)?, [0, 0 | 1]) {
-        return Err(ParseError::unsupported("an xz check other than CRC-32", 6));
+        return Err(ParseError::unsupported(
+            "xz checks other than CRC-32 are not supported",
+            6,
+        ));
     }
 
     let footer = (data.len() as u64).saturating_sub(FOOTER_LEN);
@@ -100,7 +103,7 @@ pub fn output_len(data: &[u8]) -> Result<u64, ParseError> {
     // This also finds streams or padding after the first stream.
     if blocks_len != start {
         return Err(ParseError::malformed(
-            "an xz index that is not of all the data before it",
+            "the xz index does not account for all data before it",
             start,
         ));
     }
@@ -119,7 +122,7 @@ fn number(data: &mut Reader<'_>) -> Result<u64, ParseError> {
         }
     }
     Err(ParseError::malformed(
-        "an xz number of more than 9 bytes",
+        "an xz number has more than 9 bytes",
         at,
     ))
 }
@@ -127,7 +130,7 @@ fn number(data: &mut Reader<'_>) -> Result<u64, ParseError> {
 fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     let len = output_len(src)?;
     if len > (src.len() as u64).saturating_mul(RATIO) {
-        let wrong = "a longer output than LZMA can make";
+        let wrong = "the output is longer than LZMA can make it";
         return Err(ParseError::whole(Kind::Malformed, wrong));
     }
     let mut out = want.buffer(len, new)?;
@@ -135,8 +138,8 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     let used = klib::unxz(src, &mut out, room).map_err(|errno| match errno {
         ENOMEM => ParseError::no_memory(),
         EINTR => ParseError::interrupted(),
-        EOPNOTSUPP => ParseError::whole(Kind::Unsupported, "an unsupported xz filter"),
-        _ => ParseError::whole(Kind::Malformed, "a malformed xz stream"),
+        EOPNOTSUPP => ParseError::whole(Kind::Unsupported, "an xz filter is not supported"),
+        _ => ParseError::whole(Kind::Malformed, "the xz stream is malformed"),
     })?;
     match used == src.len() && out.len() as u64 == len {
         true => Ok(out),
@@ -256,8 +259,10 @@ mod tests {
         let padded = concat(&[&data, &[0; 4]])?;
         let wrong = output_len(&padded).err().map(|error| error.wrong);
         assert_eq!(wrong, Some("no xz footer"));
-        let error =
-            ParseError::malformed("an xz index that is not of all the data before it", at + 32);
+        let error = ParseError::malformed(
+            "the xz index does not account for all data before it",
+            at + 32,
+        );
         assert_eq!(output_len(&concat(&[&data, &data])?), Err(error));
         Ok(())
     }
@@ -282,7 +287,7 @@ mod tests {
             }
         }
         let mut ten = Reader::new(&[0xff; 10]);
-        let error = ParseError::malformed("an xz number of more than 9 bytes", 0);
+        let error = ParseError::malformed("an xz number has more than 9 bytes", 0);
         assert_eq!(super::number(&mut ten), Err(error));
         Ok(())
     }
@@ -295,7 +300,10 @@ mod tests {
             let want = match check {
                 0 | 1 => Ok(1),
                 // CRC-64, SHA-256, and what has no meaning.
-                _ => Err(ParseError::unsupported("an xz check other than CRC-32", 6)),
+                _ => Err(ParseError::unsupported(
+                    "xz checks other than CRC-32 are not supported",
+                    6,
+                )),
             };
             assert_eq!(output_len(&data), want);
         }
@@ -342,8 +350,11 @@ mod tests {
                 .err()
                 .map(|e| e.wrong)
         };
-        assert_eq!(wrong(&src), Some("a malformed xz stream"));
+        assert_eq!(wrong(&src), Some("the xz stream is malformed"));
         src[19] += 1;
-        assert_eq!(wrong(&src), Some("a longer output than LZMA can make"));
+        assert_eq!(
+            wrong(&src),
+            Some("the output is longer than LZMA can make it")
+        );
     }
 }

@@ -82,7 +82,10 @@ impl Frame {
         let mut frame = Reader::new(data);
         let magic = frame.array()?;
         if u32::from_le_bytes(magic) & !0xf == SKIPPABLE {
-            return Err(ParseError::unsupported("a skippable zstd frame", 0));
+            return Err(ParseError::unsupported(
+                "skippable zstd frames are not supported",
+                0,
+            ));
         }
         if magic != MAGIC {
             return Err(ParseError::malformed("no zstd magic", 0));
@@ -90,7 +93,7 @@ impl Frame {
 
         let [descriptor] = frame.array()?;
         if descriptor & RESERVED != 0 {
-            return Err(ParseError::unsupported("a reserved zstd flag", 4));
+            return Err(ParseError::unsupported("a reserved zstd flag is set", 4));
         }
         let window = match descriptor & SINGLE_SEGMENT {
             0 => Some(window(frame.array()?)),
@@ -102,7 +105,10 @@ impl Frame {
             len => len.into(),
         };
         if number(&mut frame, dictionary_len)? != 0 {
-            return Err(ParseError::unsupported("a zstd dictionary", dictionary_at));
+            return Err(ParseError::unsupported(
+                "zstd dictionaries are not supported",
+                dictionary_at,
+            ));
         }
         let size_at = frame.at();
         let content_size = match (descriptor >> 6, window) {
@@ -123,7 +129,7 @@ impl Frame {
         }
         if content_size.is_some_and(|size| size > bound) {
             return Err(ParseError::malformed(
-                "more zstd content than its blocks can hold",
+                "the zstd blocks cannot hold the content size",
                 size_at,
             ));
         }
@@ -146,7 +152,7 @@ fn blocks(frame: &mut Reader<'_>, block_max: u64) -> Result<u64, ParseError> {
         let size = header >> 3;
         if size > block_max {
             return Err(ParseError::malformed(
-                "a zstd block larger than its window",
+                "a zstd block is larger than its window",
                 at,
             ));
         }
@@ -155,12 +161,17 @@ fn blocks(frame: &mut Reader<'_>, block_max: u64) -> Result<u64, ParseError> {
             RLE => (1, size),
             COMPRESSED if size < COMPRESSED_MIN => {
                 return Err(ParseError::malformed(
-                    "a compressed zstd block of nothing",
+                    "a compressed zstd block is too short",
                     at,
                 ))
             }
             COMPRESSED => (size, block_max),
-            _ => return Err(ParseError::malformed("a reserved type of zstd block", at)),
+            _ => {
+                return Err(ParseError::malformed(
+                    "a zstd block has the reserved type",
+                    at,
+                ))
+            }
         };
         frame.skip(len)?;
         bound = bound.saturating_add(output);
@@ -191,7 +202,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     let frame = Frame::parse(src)?;
     if frame.len != src.len() {
         return Err(ParseError::malformed(
-            "bytes after the zstd frame",
+            "bytes follow the zstd frame",
             frame.len as u64,
         ));
     }
@@ -215,7 +226,12 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
         // With room for all that valid blocks can make, these are not.
         (Err(ENOSPC), None, Want::AtMost(most)) if most < frame.bound => return Err(TOO_LONG),
         (Err(ENOSPC), None, Want::Exactly(_)) => return Err(OTHER_LENGTH),
-        _ => return Err(ParseError::whole(Kind::Malformed, "a malformed zstd frame")),
+        _ => {
+            return Err(ParseError::whole(
+                Kind::Malformed,
+                "the zstd frame is malformed",
+            ))
+        }
     }
     match want {
         Want::Exactly(len) if len != out.len() as u64 => Err(OTHER_LENGTH),
@@ -371,7 +387,7 @@ mod tests {
         for size in 0..4 {
             let data = frame(&[0, 0x58], &block(COMPRESSED, size, true)?)?;
             let bound = Frame::parse(&data).map(|frame| frame.bound);
-            let error = ParseError::malformed("a compressed zstd block of nothing", 6);
+            let error = ParseError::malformed("a compressed zstd block is too short", 6);
             assert_eq!(bound, if size < 2 { Err(error) } else { Ok(BLOCK_MAX) });
         }
         Ok(())

@@ -43,8 +43,8 @@ fuzz_target!(|data: &[u8]| {
             // over and over that are longer than the format allows, and takes the largest number
             // for an unknown content size; nothing makes either.
             let strict = match error.wrong {
-                "a zstd block larger than its window" => true,
-                "more zstd content than its blocks can hold" => {
+                "a zstd block is larger than its window" => true,
+                "the zstd blocks cannot hold the content size" => {
                     get_frame_content_size(data).is_ok_and(|size| size.is_none())
                 }
                 _ => false,

@@ -396,7 +396,7 @@ fn refuses_more_than_lzo_can_make() -> Result {
     let program = include_bytes!(concat!(env!("OUT_DIR"), "/zboot.o"));
     let image = zboot_image(&payload, b"lzo", &len, &[(".bpf", program)]);
     let log = Load::dry(&file(&image)?).run().log.join("\n");
-    let why = "decompress: a longer output than LZO can make";
+    let why = "decompress: the output is longer than LZO can make it";
     let said = load::enforced() || log.contains(why);
     equal("the log says why", said, true).context(log)?;
     well_formed_but(libc::ECANCELED, "program returned -80", &image)
