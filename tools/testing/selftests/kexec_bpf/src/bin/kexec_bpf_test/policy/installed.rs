@@ -84,17 +84,20 @@ impl Programs {
 /// The system calls that install a kernel.
 #[derive(Clone, Copy, Debug)]
 enum Call {
-    KexecBpfLoad,
-    KexecFileLoad,
-    KexecLoad,
+    /// `kexec_bpf_load(2)`
+    Bpf,
+    /// `kexec_file_load(2)`
+    File,
+    /// `kexec_load(2)`
+    Segments,
 }
 
 impl Call {
     /// Those that the policy permits now.
     fn permitted() -> Vec<Self> {
-        let mut calls = vec![Self::KexecBpfLoad, Self::KexecFileLoad];
+        let mut calls = vec![Self::Bpf, Self::File];
         if !enforced() {
-            calls.push(Self::KexecLoad);
+            calls.push(Self::Segments);
         }
         calls
     }
@@ -121,9 +124,9 @@ impl Kernels {
     /// Loads a kernel to reboot into. Returns 0 or an errno.
     fn load(&self, call: Call) -> i32 {
         match call {
-            Call::KexecBpfLoad => load_image(&self.image, None, 0),
-            Call::KexecFileLoad => load_files(&self.kernel, None, 0),
-            Call::KexecLoad => load_segment(&self.segment, self.mem),
+            Call::Bpf => load_image(&self.image, None, 0),
+            Call::File => load_files(&self.kernel, None, 0),
+            Call::Segments => load_segment(&self.segment, self.mem),
         }
     }
 }
