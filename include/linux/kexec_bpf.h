@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The contract between the C part of kexec_bpf_load(2), kfuncs.c and shim.c in kernel/kexec_bpf,
- * and the Rust part, which sees this file through bindgen.
+ * and the Rust part. Rust sees this file, and every header that it includes, through bindgen. Some
+ * headers are included for Rust alone.
  */
 #ifndef _LINUX_KEXEC_BPF_H
 #define _LINUX_KEXEC_BPF_H
@@ -22,12 +23,12 @@ struct pefile_digest;
 /*
  * The longest command line in bytes, without NUL: x86 and riscv put elfcorehdr= before that of a
  * crash kernel, which takes 30 bytes, and x86 dmcryptkeys=, which takes 31. The room for both is
- * kept in any case.
+ * kept in any case. An enum, because bindgen does not evaluate the macros of all architectures.
  */
 #define KEXEC_BPF_CMDLINE_ROOM	64
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
 
-/* An array to be: as in union bpf_attr. */
+/* An array to create. The fields are those of union bpf_attr. */
 struct kexec_bpf_map_spec {
 	const char *name;
 	u32 value_size;
@@ -35,7 +36,7 @@ struct kexec_bpf_map_spec {
 	u32 map_flags;
 };
 
-/* A program to be: what BPF_PROG_LOAD takes, in kernel memory. */
+/* A program to load. The fields are those of BPF_PROG_LOAD, with pointers to kernel memory. */
 struct kexec_bpf_prog_spec {
 	const char *name;
 	const char *license;
@@ -53,8 +54,8 @@ struct kexec_bpf_prog_spec {
 };
 
 /*
- * The parts of a kernel to install; cmdline_len counts the NUL. Checked: by the rules that hold
- * where signatures are enforced.
+ * A kernel to install, with its initrd and command line. cmdline_len counts the NUL. checked tells
+ * that the rules were kept that hold where signatures are enforced.
  */
 struct kexec_bpf_parts {
 	const void *kernel;
@@ -68,8 +69,8 @@ struct kexec_bpf_parts {
 };
 
 /*
- * What audit and dmesg say of a load: KEXEC_BPF_*, who signed the image, its digest, the key of the
- * innermost program, which is a SHA-256 or NULL, and 0 or a negative errno.
+ * The record of a load, for audit and dmesg: KEXEC_BPF_*, the signer of the image, its digest, the
+ * key of the innermost program, which is a SHA-256 or NULL, and 0 or a negative errno.
  */
 struct kexec_bpf_record {
 	u32 flags;
@@ -82,7 +83,7 @@ struct kexec_bpf_record {
 	const u8 *key;
 };
 
-/* What BPF_PROG_TEST_RUN takes and gives. */
+/* Input and output of BPF_PROG_TEST_RUN. */
 struct kexec_bpf_test_run {
 	void __user *data_in;
 	void __user *data_out;
@@ -101,7 +102,10 @@ struct kexec_bpf_benchmark {
 	s64 checksum;
 };
 
-/* C, for Rust. Those that return int return 0 or a negative errno, pointers may be ERR_PTR(). */
+/*
+ * Functions in C, for Rust. An int is 0 or a negative errno; a pointer that is returned can be an
+ * ERR_PTR().
+ */
 int kexec_bpf_charge(u64 len);
 void kexec_bpf_uncharge(u64 len);
 u32 kexec_bpf_machine(void);
@@ -131,7 +135,7 @@ int kexec_bpf_probe(const void *kernel, size_t len);
 int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags);
 void kexec_bpf_leave_record(const struct kexec_bpf_record *record);
 
-/* Rust, for C. */
+/* Functions in Rust, for C. */
 int kexec_bpf_rs_benchmark(const void *payload, size_t len, bool kexec_first,
 			   struct kexec_bpf_benchmark *ns);
 int kexec_bpf_rs_load(const struct kexec_bpf_args *args);

@@ -12,7 +12,13 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::klib;
+use crate::{
+    error::{
+        Kind,
+        ParseError, //
+    },
+    klib, //
+};
 
 /// A share of the budget, which is given back when it is dropped.
 ///
@@ -72,10 +78,11 @@ impl DerefMut for Buffer {
 }
 
 /// Why there is no buffer.
-pub fn why_not(error: Error) -> &'static str {
+pub fn why_not(error: Error) -> ParseError {
+    let wrong = "with it, all loads together would take more than half of the memory";
     match error {
-        EFBIG => "with it, all loads would take over half of the memory",
-        _ => "there is no memory for it",
+        EFBIG => ParseError::whole(Kind::TooBig, wrong),
+        _ => ParseError::no_memory(),
     }
 }
 

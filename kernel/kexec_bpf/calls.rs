@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kfuncs: what a program calls of its level. Their contracts are in `kfuncs.c`.
+//! The kfuncs, by which a program uses its level. Their contracts are in `kfuncs.c`.
 
 use kernel::{
     bindings::{
@@ -21,32 +21,44 @@ use crate::{
     },
     decompress,
     errno::why_not_verified,
-    ffi,
-    initrd::{
+    ffi::{
         self,
-        cpio::{
-            Archive,
-            PATH_MAX, //
-        }, //
+        ProgramMemory, //
     },
-    level::Level,
-    memory::ProgramMemory,
+    file,
+    initrd::cpio::{
+        Archive,
+        PATH_MAX, //
+    },
+    level::{
+        CallError,
+        Level, //
+    },
     pe::{
         Pe,
         IMAGE_MAX, //
     },
+    refusal::{
+        Of,
+        Refusal, //
+    },
     resource::{
         Covered,
         Resource, //
-    },
-    session::What,
+    }, //
 };
 
-/// The most bytes that pass through the program's memory at once.
+/// The most bytes that one call copies to or from the program's memory.
 const GET_MAX: usize = bindings::KEXEC_BPF_GET_MAX as usize;
 
-/// Kernels read their header in place.
+/// The alignment of a kernel in bytes: loaders read its header in place.
 const KERNEL_ALIGN: usize = 8;
+
+/// The result of a kfunc.
+type Called = Result<i64, CallError>;
+
+/// An argument has a value that the kfunc does not define.
+const INVALID: Called = Err(CallError::Contract(EINVAL));
 
 impl Level<'_> {
     /// `bpf_kexec_carrier()`
@@ -55,68 +67,66 @@ impl Level<'_> {
         op: u64,
         range: &mut bpf_kexec_range,
         buffer: &ProgramMemory<'_>,
-    ) -> Result<i64> {
+    ) -> Called {
         if range.flags != 0 || buffer.len() > GET_MAX {
-            return Err(EINVAL);
+            return INVALID;
         }
-        match u32::try_from(op)? {
-            bindings::bpf_kexec_op_BPF_KEXEC_GET => self.get(range, buffer),
-            bindings::bpf_kexec_op_BPF_KEXEC_PUT => self.put(range, buffer),
-            bindings::bpf_kexec_op_BPF_KEXEC_STAT => self.stat(range),
-            bindings::bpf_kexec_op_BPF_KEXEC_BIND_KERNEL => self.bind_kernel(range),
-            bindings::bpf_kexec_op_BPF_KEXEC_BIND_INITRD => self.bind_initrd(range),
-            bindings::bpf_kexec_op_BPF_KEXEC_BIND_CMDLINE => self.bind_cmdline(range),
-            _ => Err(EINVAL),
+        match u32::try_from(op) {
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_GET) => self.get(range, buffer),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_PUT) => self.put(range, buffer),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_STAT) => self.stat(range),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_BIND_KERNEL) => self.bind_kernel(range),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_BIND_INITRD) => self.bind_initrd(range),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_BIND_CMDLINE) => self.bind_cmdline(range),
+            _ => INVALID,
         }
     }
 
-    fn get(&mut self, range: &bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Result<i64> {
-        if range.len > buffer.len() as u64 {
-            return Err(ERANGE);
-        }
-        match range.resource {
+    fn get(&mut self, range: &bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Called {
+        let (offset, len) = (range.offset, range.len);
+        let copied = match range.resource {
+            _ if len > buffer.len() as u64 => Err(ERANGE),
             bindings::bpf_kexec_resource_BPF_KEXEC_INITRD => {
                 let mut at = 0usize;
-                self.parts.initrd.read(range.offset, range.len, |bytes| {
+                self.parts.initrd.read(offset, len, |bytes| {
                     buffer.write(at, bytes)?;
                     at = at.saturating_add(bytes.len());
                     Ok(())
-                })?;
+                })
             }
             bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE => {
-                let from = range.offset as usize;
-                let end = range.offset.checked_add(range.len).ok_or(ERANGE)? as usize;
-                let text = self.parts.cmdline.bytes().get(from..end).ok_or(ERANGE)?;
-                buffer.write(0, text)?;
+                let (start, end) = (offset as usize, offset.saturating_add(len) as usize);
+                match self.parts.cmdline.bytes().get(start..end) {
+                    Some(text) => buffer.write(0, text),
+                    None => Err(ERANGE),
+                }
             }
-            _ => buffer.write(0, self.range(range)?.bytes())?,
+            _ => buffer.write(0, self.range(range)?.bytes()),
+        };
+        match copied {
+            Ok(()) => Ok(len as i64),
+            Err(errno) => Err(CallError::Contract(errno)),
         }
-        Ok(range.len as i64)
     }
 
-    fn put(&mut self, range: &mut bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Result<i64> {
-        let copy = || -> Result<Resource> {
-            let mut copy = Buffer::new(buffer.len() as u64)?;
-            copy.resize(buffer.len(), 0, GFP_KERNEL_ACCOUNT)?;
-            buffer.read(&mut copy)?;
-            Resource::new(copy, Covered::Nothing)
-        };
-        let resource = copy().map_err(|errno| {
-            let why = buffer::why_not(errno);
-            self.refuse(errno, fmt!("resource of {} bytes: {why}", buffer.len()))
-        })?;
-        let len = resource.len();
-        let handle = self.add(resource)?;
+    fn put(&mut self, range: &mut bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Called {
+        let len = buffer.len() as u64;
+        let mut copy = Buffer::new(len)
+            .map_err(buffer::why_not)
+            .of(fmt!("program: resource of {len} bytes"))?;
+        copy.resize(buffer.len(), 0, GFP_KERNEL_ACCOUNT)?;
+        buffer.read_into(&mut copy).map_err(CallError::Contract)?;
+        let resource = self.add(Resource::new(copy, Covered::Nothing)?)?;
         *range = bpf_kexec_range {
-            resource: handle,
+            resource,
             flags: 0,
             offset: 0,
             len,
         };
-        Ok(i64::from(handle))
+        Ok(resource.into())
     }
 
-    fn stat(&mut self, range: &mut bpf_kexec_range) -> Result<i64> {
+    fn stat(&mut self, range: &mut bpf_kexec_range) -> Called {
         let (len, is_verified) = match range.resource {
             bindings::bpf_kexec_resource_BPF_KEXEC_INITRD => (self.parts.initrd.len(), false),
             bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE => {
@@ -135,31 +145,26 @@ impl Level<'_> {
         Ok(0)
     }
 
-    fn bind_kernel(&mut self, range: &bpf_kexec_range) -> Result<i64> {
+    fn bind_kernel(&mut self, range: &bpf_kexec_range) -> Called {
         if range.len == 0 {
             self.kernel = None;
             return Ok(0);
         }
         let kernel = self.range(range)?;
+        let (start, end) = (range.offset, range.offset.saturating_add(range.len));
         if self.session.enforced && !kernel.is_verified() {
-            return Err(self.refuse(
+            let why = "as kernel: no signature covers all of them";
+            let number = range.resource;
+            return refuse(
                 EACCES,
-                fmt!(
-                "bytes {:#x} to {:#x} of resource {} as kernel: no signature covers all of them",
-                range.offset,
-                range.offset.saturating_add(range.len),
-                range.resource
-            ),
-            ));
+                fmt!("bytes {start:#x} to {end:#x} of resource {number} {why}"),
+            );
         }
         if kernel.bytes().as_ptr().align_offset(KERNEL_ALIGN) != 0 {
-            return Err(self.refuse(
+            return refuse(
                 EINVAL,
-                fmt!(
-                    "kernel at {:#x}, not a multiple of {KERNEL_ALIGN}",
-                    range.offset
-                ),
-            ));
+                fmt!("kernel at {start:#x}, which is not a multiple of {KERNEL_ALIGN}"),
+            );
         }
         self.session
             .log
@@ -168,7 +173,7 @@ impl Level<'_> {
         Ok(0)
     }
 
-    fn bind_initrd(&mut self, range: &bpf_kexec_range) -> Result<i64> {
+    fn bind_initrd(&mut self, range: &bpf_kexec_range) -> Called {
         let initrd = match range.len {
             0 => None,
             _ => Some(self.range(range)?),
@@ -178,7 +183,7 @@ impl Level<'_> {
             self.parts
                 .initrd
                 .append(initrd)
-                .map_err(|errno| self.refuse(errno, fmt!("initrd: {}", initrd::why_not(errno))))?;
+                .of(fmt!("program: initrd"))?;
         }
         self.session
             .log
@@ -186,24 +191,17 @@ impl Level<'_> {
         Ok(0)
     }
 
-    fn bind_cmdline(&mut self, range: &bpf_kexec_range) -> Result<i64> {
+    fn bind_cmdline(&mut self, range: &bpf_kexec_range) -> Called {
         let text = match range.len {
             0 => None,
             _ => Some(self.range(range)?),
         };
-        let old = core::mem::take(&mut self.parts.cmdline);
         let text = text.as_ref().map_or(&[][..], Resource::bytes);
-        if let Err(error) = self.parts.cmdline.append(text) {
-            self.parts.cmdline = old;
-            return Err(self.refuse(
-                error,
-                fmt!(
-                    "command line of {} bytes: {}",
-                    range.len,
-                    cmdline::why_not(error)
-                ),
-            ));
-        }
+        let mut cmdline = Cmdline::default();
+        cmdline
+            .append(text)
+            .of(fmt!("program: command line of {} bytes", range.len))?;
+        self.parts.cmdline = cmdline;
         self.session
             .log
             .line(fmt!("program: command line of {} bytes", range.len));
@@ -217,26 +215,26 @@ impl Level<'_> {
         algo: u64,
         out_len: u64,
         flags: u64,
-    ) -> Result<i64> {
+    ) -> Called {
         const EXACT: u64 = bindings::BPF_KEXEC_EXACT as u64;
         if src.flags != 0 || flags & !EXACT != 0 {
-            return Err(EINVAL);
+            return INVALID;
         }
         let src = self.range(src)?;
         let want = match (flags & EXACT != 0, out_len) {
             (true, len @ ..=IMAGE_MAX) => decompress::Want::Exactly(len),
-            (true, _) => return Err(self.refuse(EFBIG, fmt!("decompress: more than 1 GiB"))),
+            (true, _) => return refuse(EFBIG, fmt!("decompress: more than 1 GiB")),
             (false, 0) => decompress::Want::AtMost(IMAGE_MAX),
             (false, len) => decompress::Want::AtMost(len.min(IMAGE_MAX)),
         };
         let out = decompress::run(src.bytes(), algo, want, &mut Buffer::new)
-            .map_err(|error| self.refuse(error.kind.errno(), fmt!("decompress: {error}")))?;
+            .of(fmt!("program: decompress"))?;
         let len = out.len();
         let handle = self.add(Resource::new(out, src.covers_result())?)?;
         self.session
             .log
             .line(fmt!("program: decompressed {} bytes to {len}", src.len()));
-        Ok(i64::from(handle))
+        Ok(handle.into())
     }
 
     /// `bpf_kexec_initrd_append()`
@@ -245,27 +243,27 @@ impl Level<'_> {
         src: &bpf_kexec_range,
         path: Option<&ProgramMemory<'_>>,
         mode: u64,
-    ) -> Result<i64> {
+    ) -> Called {
         if src.flags != 0 {
-            return Err(EINVAL);
+            return INVALID;
         }
         let piece = self.range(src)?;
-        match path {
-            None if mode != 0 => return Err(EINVAL),
-            None => self.parts.initrd.append(piece),
+        let initrd = &mut self.parts.initrd;
+        let appended = match path {
+            None if mode != 0 => return INVALID,
+            None => initrd.append(piece),
             Some(path) => {
-                // One byte too many is what a longer path is refused for.
+                // A path that is too long is refused for its first byte over the limit.
                 let mut copy = [0; PATH_MAX + 1];
                 let (copy, _) = copy.split_at_mut(path.len().min(PATH_MAX + 1));
-                path.read(copy)?;
-                // No more bits are known than these.
+                path.read_into(copy).map_err(CallError::Contract)?;
+                // No mode has a bit outside of 32.
                 let mode = u32::try_from(mode).unwrap_or(u32::MAX);
-                let archive = Archive::new(copy, mode, piece.len())
-                    .map_err(|error| self.refuse(error.kind.errno(), fmt!("initrd: {error}")))?;
-                self.parts.initrd.append_file(&archive, piece)
+                Archive::new(copy, mode, piece.len())
+                    .and_then(|archive| initrd.append_file(&archive, piece))
             }
-        }
-        .map_err(|errno| self.refuse(errno, fmt!("initrd: {}", initrd::why_not(errno))))?;
+        };
+        appended.of(fmt!("program: initrd"))?;
         self.session
             .log
             .line(fmt!("program: {} bytes appended to the initrd", src.len));
@@ -273,60 +271,57 @@ impl Level<'_> {
     }
 
     /// `bpf_kexec_cmdline_append()`
-    pub(crate) fn cmdline_append(&mut self, text: &ProgramMemory<'_>, flags: u64) -> Result<i64> {
+    pub(crate) fn cmdline_append(&mut self, text: &ProgramMemory<'_>, flags: u64) -> Called {
         if flags != 0 {
-            return Err(EINVAL);
+            return INVALID;
         }
-        let append = |cmdline: &mut Cmdline| -> Result {
-            if text.len() > cmdline::LEN_MAX {
-                return Err(EFBIG);
-            }
-            let mut copy = KVec::from_elem(0, text.len(), GFP_KERNEL_ACCOUNT)?;
-            text.read(&mut copy)?;
-            cmdline.append(&copy)
-        };
-        append(&mut self.parts.cmdline).map_err(|error| {
-            self.refuse(
-                error,
-                fmt!(
-                    "{} bytes of command line: {}",
-                    text.len(),
-                    cmdline::why_not(error)
-                ),
-            )
-        })?;
-        self.session.log.line(fmt!(
-            "program: {} bytes appended to the command line",
-            text.len()
-        ));
+        let len = text.len();
+        // A text that is too long is refused for its first byte over the limit.
+        let mut copy = KVec::from_elem(0, len.min(cmdline::LEN_MAX + 1), GFP_KERNEL_ACCOUNT)?;
+        text.read_into(&mut copy).map_err(CallError::Contract)?;
+        self.parts
+            .cmdline
+            .append(&copy)
+            .of(fmt!("program: {len} bytes of command line"))?;
+        self.session
+            .log
+            .line(fmt!("program: {len} bytes appended to the command line"));
         Ok(0)
     }
 
     /// `bpf_kexec_read_fd()`
-    pub(crate) fn read_fd(&mut self, fd: i64, flags: u64) -> Result<i64> {
+    pub(crate) fn read_fd(&mut self, fd: i64, flags: u64) -> Called {
+        const VERIFY: u64 = bindings::BPF_KEXEC_VERIFY_PE as u64;
+        const WHAT: &str = "program: file";
         let verify = match flags {
             0 => false,
-            _ if flags == u64::from(bindings::BPF_KEXEC_VERIFY_PE) => true,
-            _ => return Err(EINVAL),
+            VERIFY => true,
+            _ => return INVALID,
         };
-        let file = self.session.open(i32::try_from(fd)?, What::File)?;
-        let bytes = self.session.read(&file, verify, What::File)?;
+        let Ok(fd) = i32::try_from(fd) else {
+            return INVALID;
+        };
+        let file = self.session.open(fd, WHAT)?;
+        let bytes = file::read(&file, verify, WHAT)?;
         let covered = match verify {
             false => Covered::Nothing,
             true => {
-                let pe =
-                    Pe::parse(&bytes).map_err(|error| self.session.malformed(What::File, error))?;
+                let pe = Pe::parse(&bytes).of(fmt!("{WHAT}"))?;
                 let (digest, signer) = ffi::verify_pe(&bytes).map_err(|error| {
                     let (errno, why) = why_not_verified(error);
-                    self.session.refuse(What::File, errno, fmt!("{why}"))
+                    Refusal::new(errno, fmt!("{WHAT}: {why}"))
                 })?;
                 self.session
                     .log
-                    .line(fmt!("program: file: signed by '{signer}', digest {digest}"));
+                    .line(fmt!("{WHAT}: signed by '{signer}', digest {digest}"));
                 Covered::Ranges(pe.covered())
             }
         };
         let handle = self.add(Resource::new(bytes, covered)?)?;
-        Ok(i64::from(handle))
+        Ok(handle.into())
     }
+}
+
+fn refuse(errno: Error, why: kernel::fmt::Arguments<'_>) -> Called {
+    Err(Refusal::new(errno, fmt!("program: {why}")).into())
 }

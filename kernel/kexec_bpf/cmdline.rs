@@ -1,42 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line of the kernel to be.
+//! The command line of the kernel to boot.
 
 use kernel::{
-    alloc::flags::GFP_KERNEL_ACCOUNT,
+    alloc::{
+        flags::GFP_KERNEL_ACCOUNT,
+        AllocError, //
+    },
     prelude::*, //
 };
 
-/// The longest command line, in bytes and without NUL.
+use crate::error::{
+    Kind,
+    ParseError, //
+};
+
+/// The longest command line in bytes, without a NUL.
 pub(crate) const LEN_MAX: usize = kernel::bindings::KEXEC_BPF_CMDLINE_MAX as usize;
+
+const TOO_LONG: ParseError = ParseError::whole(Kind::TooBig, "it would be too long");
 
 /// A command line.
 ///
 /// # Invariants
 ///
-/// At most [`LEN_MAX`] bytes, none of them a NUL or a newline: kernels would cut it there silently.
+/// It has at most [`LEN_MAX`] bytes. None is a NUL or a newline, as kernels would silently cut it
+/// there.
 #[derive(Default)]
 pub(crate) struct Cmdline(KVec<u8>);
 
 impl Cmdline {
-    /// The bytes, without NUL.
+    /// The bytes, without a NUL.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Appends text, after a space unless it is the first. `EFBIG` if that is too long, `ELIBBAD`
-    /// if there is a NUL or a newline in it.
-    pub(crate) fn append(&mut self, text: &[u8]) -> Result {
+    /// Appends text, after a space unless it is the first.
+    pub(crate) fn append(&mut self, text: &[u8]) -> Result<(), ParseError> {
         let separator: &[u8] = match self.0.is_empty() || text.is_empty() {
             true => b"",
             false => b" ",
         };
         let len = self.0.len().saturating_add(separator.len());
         if len.saturating_add(text.len()) > LEN_MAX {
-            return Err(EFBIG);
+            return Err(TOO_LONG);
         }
         if text.iter().any(|byte| matches!(byte, b'\0' | b'\n')) {
-            return Err(ELIBBAD);
+            let wrong = "there is a NUL or a newline in it";
+            return Err(ParseError::whole(Kind::Malformed, wrong));
         }
         // INVARIANT: Checked above.
         self.0.extend_from_slice(separator, GFP_KERNEL_ACCOUNT)?;
@@ -44,21 +55,12 @@ impl Cmdline {
         Ok(())
     }
 
-    /// The bytes with a NUL at the end, or none if there is no command line.
-    pub(crate) fn into_string(mut self) -> Result<KVec<u8>> {
+    /// The bytes with a NUL at the end, or no bytes if the command line is empty.
+    pub(crate) fn into_string(mut self) -> Result<KVec<u8>, AllocError> {
         if !self.0.is_empty() {
             self.0.push(b'\0', GFP_KERNEL_ACCOUNT)?;
         }
         Ok(self.0)
-    }
-}
-
-/// Why text is not taken.
-pub(crate) fn why_not(error: Error) -> &'static str {
-    match error {
-        EFBIG => "it would be too long",
-        ELIBBAD => "there is a NUL or a newline in it",
-        _ => "there is no memory for it",
     }
 }
 
@@ -85,11 +87,11 @@ mod tests {
         let text = KVec::from_elem(b'x', LEN_MAX, GFP_KERNEL)?;
         let mut cmdline = Cmdline::default();
         cmdline.append(&text)?;
-        assert_eq!(cmdline.append(b"x"), Err(EFBIG));
+        assert_eq!(cmdline.append(b"x"), Err(TOO_LONG));
         assert_eq!(cmdline.bytes().len(), LEN_MAX);
         let mut cmdline = Cmdline::default();
         cmdline.append(b"y")?;
-        assert_eq!(cmdline.append(&text[..LEN_MAX - 1]), Err(EFBIG));
+        assert_eq!(cmdline.append(&text[..LEN_MAX - 1]), Err(TOO_LONG));
         cmdline.append(&text[..LEN_MAX - 2])?;
         assert_eq!(cmdline.bytes().len(), LEN_MAX);
         Ok(())
@@ -98,7 +100,8 @@ mod tests {
     #[test]
     fn what_kernels_cut_is_refused() {
         for text in [&b"a\0"[..], b"\0", b"a\nb", b"\n"] {
-            assert_eq!(Cmdline::default().append(text), Err(ELIBBAD));
+            let refused = Cmdline::default().append(text).err();
+            assert!(refused.is_some_and(|error| error.kind == Kind::Malformed));
         }
     }
 }

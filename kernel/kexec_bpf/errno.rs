@@ -4,9 +4,12 @@
 
 use kernel::prelude::*;
 
-use crate::error;
+use crate::error::{
+    Kind,
+    ParseError, //
+};
 
-impl error::Kind {
+impl Kind {
     /// The errno of this class.
     pub(crate) fn errno(self) -> Error {
         match self {
@@ -20,24 +23,33 @@ impl error::Kind {
     }
 }
 
+impl From<ParseError> for Error {
+    fn from(error: ParseError) -> Self {
+        error.kind.errno()
+    }
+}
+
 /// Whether a kfunc that fails with `errno` ends the load.
 pub(crate) fn ends_load(errno: Error) -> bool {
     matches!(errno, EACCES | EFBIG | EINTR | ENOMEM)
 }
 
-/// The errno for a signature check that failed with `error`, and what that means.
+/// The errno of a load whose signature check failed with `error`, and the reason for the log.
 pub(crate) fn why_not_verified(error: Error) -> (Error, &'static str) {
     match error {
         ENODATA => (EKEYREJECTED, "it is not signed"),
         ENOKEY => (EKEYREJECTED, "no trusted key signed it"),
         EKEYREJECTED => (
             EKEYREJECTED,
-            "its signature does not fit, or is not trusted",
+            "its signature does not match, or is not trusted",
         ),
-        EKEYREVOKED => (EKEYREVOKED, "it was revoked, or its signer"),
-        ENOPKG => (ENOPKG, "its signature is of an unsupported kind"),
-        ENOMEM => (ENOMEM, "there is no memory to check its signature"),
-        EINTR => (EINTR, "a signal came while its signature was checked"),
+        EKEYREVOKED => (EKEYREVOKED, "it or its signer was revoked"),
+        ENOPKG => (ENOPKG, "its signature is of an unsupported type"),
+        ENOMEM => (ENOMEM, "out of memory while checking its signature"),
+        EINTR => (
+            EINTR,
+            "interrupted by a signal while checking its signature",
+        ),
         _ => (ELIBBAD, "its signature is malformed"),
     }
 }

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C calls: pointers become references or copies, results become errnos.
+//! The functions that C calls. Pointers become references or copies, results become errnos.
 
-use core::mem::offset_of;
+use core::{
+    mem::{
+        offset_of,
+        size_of, //
+    },
+    ptr, //
+};
 
 use kernel::{
     bindings::{
@@ -20,15 +26,13 @@ use kernel::{
 
 use crate::{
     ffi::{
-        self,
         Context,
-        Program, //
-    },
-    level::Level,
-    memory::{
-        read_range,
-        write_range,
+        Program,
         ProgramMemory, //
+    },
+    level::{
+        CallError,
+        Level, //
     },
     test_run, //
 };
@@ -44,7 +48,7 @@ fn errno(result: Result) -> c_int {
 /// `args` is valid for reading, and nothing writes to it.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_load(args: *const bindings::kexec_bpf_args) -> c_int {
-    // SAFETY: It is valid and does not change, by the safety requirements.
+    // SAFETY: The system call passes its own copy of the argument, which it does not change.
     errno(crate::load(unsafe { &*args }))
 }
 
@@ -59,9 +63,9 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_test_run(
     prog: *mut bindings::bpf_prog,
     run: *mut bindings::kexec_bpf_test_run,
 ) -> c_int {
-    // SAFETY: It is valid and nothing else refers to it, by the safety requirements.
+    // SAFETY: bpf(2) passes a local variable of its own, and waits for this function to return.
     let run = unsafe { &mut *run };
-    // SAFETY: It has this type and stays alive, by the safety requirements.
+    // SAFETY: bpf(2) calls the operation of the program's type, and has a reference to the program.
     errno(unsafe { Program::with_borrowed(prog, |program| test_run::test_run(program, run)) })
 }
 
@@ -71,33 +75,59 @@ unsafe impl Context for Level<'_> {
     const CONTEXT: usize = offset_of!(Level<'static>, ctx);
 }
 
-/// Does what a kfunc is called for, at the level that its program runs at.
+/// Executes a kfunc at the level whose program called it. Meanwhile no program counts as running,
+/// so that nobody has to wait for the end of one while the kfunc waits.
 ///
 /// # Safety
 ///
-/// A program that [`Program::run()`] runs has called a kfunc, and `ctx` is what it passed as its
-/// context.
+/// A program that [`Program::run()`] runs has called a kfunc, and passed `ctx` as its context.
 unsafe fn call(
     ctx: *mut bpf_kexec_ctx,
-    body: impl for<'level> FnOnce(&mut Level<'level>) -> Result<i64>,
+    body: impl for<'level> FnOnce(&mut Level<'level>) -> Result<i64, CallError>,
 ) -> i64 {
-    let body = || {
-        // SAFETY: The verifier lets programs pass their own context only, and `Program::run()` gave
-        // them that of a `Level`.
-        let level = unsafe { container_of!(ctx, Level<'_>, ctx) };
-        // SAFETY: The level lives until the program returns. A run has one thread, and
-        // `Program::run()` does not touch the level meanwhile.
-        unsafe { &mut *level }.call(body)
-    };
-    // SAFETY: A program has called.
-    unsafe { ffi::outside_of_program(body) }
+    // SAFETY: The verifier lets programs pass their own context only, and `Program::run()` gave
+    // this one that of a `Level`.
+    let level = unsafe { container_of!(ctx, Level<'_>, ctx) };
+    // SAFETY: A program runs, as it has called.
+    unsafe { bindings::kexec_bpf_leave() };
+    // SAFETY: The level lives until the program returns. A run has one thread, and `Program::run()`
+    // does not touch the level meanwhile.
+    let result = unsafe { &mut *level }.call(body);
+    // SAFETY: It was left above.
+    unsafe { bindings::kexec_bpf_enter() };
+    result
+}
+
+/// Copies a range from a program. A C function does so, as for [`ProgramMemory`].
+///
+/// # Safety
+///
+/// `from` is valid for reading. It can have any alignment.
+unsafe fn read_range(from: *const bpf_kexec_range) -> bpf_kexec_range {
+    let mut range = bpf_kexec_range::default();
+    let to = ptr::from_mut(&mut range);
+    // SAFETY: The caller found `from` to be valid, and `range` is the kernel's own. Any bytes are a
+    // range.
+    unsafe { bindings::memcpy(to.cast(), from.cast(), size_of::<bpf_kexec_range>()) };
+    range
+}
+
+/// Copies a range to a program.
+///
+/// # Safety
+///
+/// `to` is valid for writing. It can have any alignment.
+unsafe fn write_range(to: *mut bpf_kexec_range, range: &bpf_kexec_range) {
+    let from = ptr::from_ref(range);
+    // SAFETY: The caller found `to` to be valid, and `range` is the kernel's own.
+    unsafe { bindings::memcpy(to.cast(), from.cast(), size_of::<bpf_kexec_range>()) };
 }
 
 /// `bpf_kexec_carrier()`
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// The arguments are those of the kfunc. The verifier has checked them, except for the alignment of
 /// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_carrier(
@@ -122,7 +152,7 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_carrier(
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// The arguments are those of the kfunc. The verifier has checked them, except for the alignment of
 /// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_decompress(
@@ -142,7 +172,7 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_decompress(
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// The arguments are those of the kfunc. The verifier has checked them, except for the alignment of
 /// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_initrd_append(
@@ -166,7 +196,7 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_initrd_append(
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them, but for the alignment of
+/// The arguments are those of the kfunc. The verifier has checked them, except for the alignment of
 /// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_cmdline_append(
@@ -185,7 +215,7 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_cmdline_append(
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc: the verifier has checked them.
+/// The arguments are those of the kfunc. The verifier has checked them.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_read_fd(
     ctx: *mut bpf_kexec_ctx,
@@ -194,4 +224,30 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_read_fd(
 ) -> i64 {
     // SAFETY: The verifier found that it is the context.
     unsafe { call(ctx, |level| level.read_fd(fd, flags)) }
+}
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_exports)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_at_any_address() {
+        let range = bpf_kexec_range {
+            resource: 1,
+            flags: 2,
+            offset: 3,
+            len: 4,
+        };
+        let mut room = [0u8; 2 * size_of::<bpf_kexec_range>()];
+        for at in 0..8 {
+            let place = room.as_mut_ptr().wrapping_add(at).cast();
+            // SAFETY: There is room for a range behind each of the first bytes.
+            unsafe { write_range(place, &range) };
+            // SAFETY: There is a range.
+            let read = unsafe { read_range(place) };
+            assert_eq!((read.resource, read.flags), (1, 2));
+            assert_eq!((read.offset, read.len), (3, 4));
+        }
+    }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Safe functions and types over what `include/linux/kexec_bpf.h` offers.
+//! Safe functions and types for the C functions of `include/linux/kexec_bpf.h`.
 
 use core::{
     ffi::CStr,
+    marker::PhantomData,
     mem::{
         size_of,
         ManuallyDrop, //
@@ -20,6 +21,7 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
+    ffi::c_void,
     fs::LocalFile,
     prelude::*,
     sync::aref::ARef, //
@@ -48,7 +50,7 @@ pub(crate) fn machine() -> u32 {
 pub(crate) struct File(ARef<LocalFile>);
 
 impl File {
-    /// The file of a descriptor of the caller's.
+    /// The file of one of the caller's descriptors.
     pub(crate) fn get(fd: i32) -> Result<Self> {
         let fd = u32::try_from(fd).map_err(|_| EBADF)?;
         Ok(Self(LocalFile::fget(fd)?))
@@ -64,8 +66,8 @@ impl File {
         }
     }
 
-    /// Appends the file to `buffer`, through the hooks for images or for initrds. Fails if there
-    /// are more or less than `len` bytes in it.
+    /// Appends the file to `buffer`. Security modules see an image or an initrd. Fails unless the
+    /// file has `len` bytes.
     pub(crate) fn read(&self, buffer: &mut VVec<u8>, len: usize, is_image: bool) -> Result {
         let to = buffer
             .spare_capacity_mut()
@@ -99,13 +101,13 @@ pub(crate) fn verify_pe(image: &[u8]) -> Result<(Digest, Signer)> {
     Ok((digest, signer))
 }
 
-/// Whether an image needs a signature of its own, now.
+/// Whether an image needs a signature of its own at this time.
 pub(crate) fn sig_enforced() -> bool {
     // SAFETY: There are no requirements.
     unsafe { bindings::kexec_bpf_sig_enforced() }
 }
 
-/// Leaves lockdown's notice of an image that is refused for want of a signature.
+/// Leaves the notice of lockdown for an image that is refused because it is not signed.
 pub(crate) fn note_unverified() {
     // SAFETY: There are no requirements.
     unsafe { bindings::kexec_bpf_note_unverified() }
@@ -125,7 +127,7 @@ pub(crate) fn kfunc_id(name: &CStr) -> Option<u32> {
 pub(crate) struct Btf(NonNull<bindings::btf>);
 
 impl Btf {
-    /// Checks BTF.
+    /// Checks type information.
     pub(crate) fn parse(data: &[u8]) -> Result<Self> {
         let len = u32::try_from(data.len())?;
         // SAFETY: The slice is valid for its length.
@@ -142,7 +144,7 @@ impl Drop for Btf {
     }
 }
 
-/// A map that user space has no name for.
+/// A map that has neither a descriptor nor an ID.
 ///
 /// # Invariants
 ///
@@ -151,7 +153,7 @@ impl Drop for Btf {
 pub(crate) struct Map(NonNull<bindings::bpf_map>);
 
 impl Map {
-    /// Creates the map that an object asks for.
+    /// Creates a map that an object declares.
     pub(crate) fn create(map: &MapSpec<'_>, flags: u32) -> Result<Self> {
         let spec = bindings::kexec_bpf_map_spec {
             name: map.name.as_char_ptr(),
@@ -174,8 +176,8 @@ impl Map {
         })
     }
 
-    /// Copies a map of the caller's. `EBADF` if that cannot be read, `EFBIG` if it is too large,
-    /// `ELIBBAD` if it is no plain array.
+    /// Copies one of the caller's maps. `EBADF` if it cannot be read, `EFBIG` if it is too large,
+    /// `ELIBBAD` if it is not a plain array.
     pub(crate) fn snapshot(fd: i32) -> Result<Self> {
         // SAFETY: There are no requirements.
         let map = unsafe { bindings::kexec_bpf_map_snapshot(fd) };
@@ -183,7 +185,7 @@ impl Map {
         Ok(Self(NonNull::new(from_err_ptr(map)?).ok_or(ENOMEM)?))
     }
 
-    /// Copies what is in an array, or fails with `ELIBBAD` if it is of another shape.
+    /// Copies the values of an array. `ELIBBAD` if their size or number differs.
     pub(crate) fn copy_from(&self, other: &Self) -> Result {
         // SAFETY: The maps are alive by the type invariant.
         to_result(unsafe { bindings::kexec_bpf_map_copy(self.0.as_ptr(), other.0.as_ptr()) })
@@ -197,12 +199,12 @@ impl Drop for Map {
     }
 }
 
-/// What a program runs on: its kfuncs find it by the context that they are given.
+/// State that a program runs on. Kfuncs find it by the context that the program passes.
 ///
 /// # Safety
 ///
-/// At `CONTEXT` bytes from the start there is a `bpf_kexec_ctx`, and the kfuncs take the context of
-/// a running program for one that is there in a `Self`.
+/// A `Self` has a `bpf_kexec_ctx` at the offset `CONTEXT`, and kfuncs assume that the context of a
+/// running program is at this offset in a `Self`.
 pub(crate) unsafe trait Context {
     /// The offset of the context.
     const CONTEXT: usize;
@@ -212,12 +214,12 @@ pub(crate) unsafe trait Context {
 ///
 /// # Invariants
 ///
-/// This is a program of type `BPF_PROG_TYPE_KEXEC`, and owns a reference to it.
+/// It is a program of type `BPF_PROG_TYPE_KEXEC`, and owns a reference to it.
 pub(crate) struct Program(NonNull<bindings::bpf_prog>);
 
 impl Program {
-    /// Verifies and compiles a program. What the verifier says is written to `log`, with a NUL at
-    /// the end; nothing if that is empty. The program has references of its own to the maps.
+    /// Verifies and compiles a program. The verifier writes to `log`, unless that is empty, and ends
+    /// its text with a NUL. The program takes references of its own to the maps.
     pub(crate) fn load(
         linked: &Linked<'_>,
         maps: &[Map],
@@ -263,13 +265,12 @@ impl Program {
         prog: *mut bindings::bpf_prog,
         body: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
-        // INVARIANT: It is never dropped, so the reference can be someone else's.
+        // INVARIANT: It is never dropped, so the reference can belong to someone else.
         let program = ManuallyDrop::new(Self(NonNull::new(prog).ok_or(EINVAL)?));
         body(&program)
     }
 
-    /// Runs the program, and returns what it returned. Its kfuncs run outside of it, see
-    /// [`outside_of_program()`].
+    /// Runs the program, and returns its value.
     pub(crate) fn run<T: Context>(&self, state: &mut T) -> i32 {
         let ctx = ptr::from_mut(state).wrapping_byte_add(T::CONTEXT).cast();
         // SAFETY: By the type invariant this is a program of this type, and by the requirements of
@@ -286,18 +287,69 @@ impl Drop for Program {
     }
 }
 
-/// Calls `body` as if no program were running: what it waits for, nobody else waits for.
+/// Bytes that a program passed to a kfunc: a piece of its stack, or of the value of a map.
 ///
-/// # Safety
+/// In a test run, other tasks can write to the values of maps at any time. So there is no reference
+/// to these bytes. They are copied, and the copy is checked and used. A C function copies them, as
+/// Rust's memory model does not define the value of bytes that change meanwhile.
 ///
-/// A program that [`Program::run()`] runs has called a kfunc.
-pub(crate) unsafe fn outside_of_program<T>(body: impl FnOnce() -> T) -> T {
-    // SAFETY: The program was entered, by the safety requirements.
-    unsafe { bindings::kexec_bpf_leave() };
-    let result = body();
-    // SAFETY: It was left above.
-    unsafe { bindings::kexec_bpf_enter() };
-    result
+/// # Invariants
+///
+/// `start` is valid for reading and writing `len` bytes for `'a`. They can change at any time.
+pub(crate) struct ProgramMemory<'a> {
+    start: *mut c_void,
+    len: usize,
+    kfunc: PhantomData<&'a ()>,
+}
+
+impl ProgramMemory<'_> {
+    /// The memory that a program passed as a pointer and a length.
+    ///
+    /// # Safety
+    ///
+    /// `start` is NULL, or valid for reading and writing `len` bytes for the lifetime of the
+    /// returned value. It can have any alignment.
+    pub(crate) unsafe fn new(start: *mut c_void, len: u64) -> Self {
+        let len = match start.is_null() {
+            true => 0,
+            // No memory has more bytes than a `usize` can count.
+            false => len as usize,
+        };
+        // INVARIANT: `start` is valid for `len` bytes, which are none if it is NULL.
+        Self {
+            start,
+            len,
+            kfunc: PhantomData,
+        }
+    }
+
+    /// The length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Copies the first bytes to all of `to`. `ERANGE` if there are not so many.
+    pub(crate) fn read_into(&self, to: &mut [u8]) -> Result {
+        if to.len() > self.len {
+            return Err(ERANGE);
+        }
+        // SAFETY: By the type invariant, `start` is valid for so many bytes, and so is `to`. They
+        // do not overlap: `to` is memory of the kernel's own.
+        unsafe { bindings::memcpy(to.as_mut_ptr().cast(), self.start, to.len()) };
+        Ok(())
+    }
+
+    /// Copies all of `from` to `at` bytes behind the start. `ERANGE` if it does not fit.
+    pub(crate) fn write(&self, at: usize, from: &[u8]) -> Result {
+        if at.checked_add(from.len()).is_none_or(|end| end > self.len) {
+            return Err(ERANGE);
+        }
+        let to = self.start.wrapping_byte_add(at);
+        // SAFETY: By the type invariant, `to` is valid for so many bytes, and so is `from`. They do
+        // not overlap: `from` is memory of the kernel's own.
+        unsafe { bindings::memcpy(to, from.as_ptr().cast(), from.len()) };
+        Ok(())
+    }
 }
 
 /// Whether a loader of this architecture knows a kernel.
@@ -306,8 +358,9 @@ pub(crate) fn probe(kernel: &[u8]) -> Result {
     to_result(unsafe { bindings::kexec_bpf_probe(kernel.as_ptr().cast(), kernel.len()) })
 }
 
-/// Installs a kernel. `cmdline` ends with a NUL, or is empty. Where signatures are enforced by now,
-/// fails with `EKEYREJECTED` if they were not when all was `checked`.
+/// Installs a kernel. `cmdline` ends with a NUL, or is empty. `checked` tells that the rules were
+/// kept that hold where signatures are enforced. If they are enforced now and it is false, this
+/// fails with `EKEYREJECTED`.
 pub(crate) fn install(
     kernel: &[u8],
     checked: bool,
@@ -335,7 +388,7 @@ pub(crate) fn install(
     to_result(unsafe { bindings::kexec_bpf_install(&parts, flags) })
 }
 
-/// Leaves an audit and a dmesg line of a load with these `KEXEC_BPF_*`.
+/// Leaves the record of a load with these flags, `KEXEC_BPF_*`, in audit and dmesg.
 pub(crate) fn record(
     flags: u32,
     digest: &Digest,
@@ -356,4 +409,45 @@ pub(crate) fn record(
     // SAFETY: Pointers and lengths are those of slices, the algorithm's name ends with a NUL; a key
     // is a SHA-256.
     unsafe { bindings::kexec_bpf_leave_record(&record) }
+}
+
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_memory)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds() {
+        let mut bytes = *b"0123456789";
+        let start = bytes.as_mut_ptr().wrapping_add(1);
+        // SAFETY: So many bytes are behind `start`, and they live until the end of the function.
+        let memory = unsafe { ProgramMemory::new(start.cast(), 8) };
+        assert_eq!(memory.len(), 8);
+        let mut copy = [0; 9];
+        assert_eq!(memory.read_into(&mut copy), Err(ERANGE));
+        assert!(memory.read_into(&mut copy[..8]).is_ok());
+        assert_eq!(&copy, b"12345678\0");
+        for (at, from, fits) in [
+            (0, &b"abcdefgh"[..], true),
+            (0, b"abcdefghi", false),
+            (8, b"", true),
+            (7, b"z", true),
+            (8, b"z", false),
+            (usize::MAX, b"z", false),
+        ] {
+            assert_eq!(memory.write(at, from).is_ok(), fits);
+        }
+        assert_eq!(&bytes, b"0abcdefgz9");
+    }
+
+    #[test]
+    fn null_is_empty() {
+        // SAFETY: It is NULL.
+        let memory = unsafe { ProgramMemory::new(ptr::null_mut(), 8) };
+        assert_eq!(memory.len(), 0);
+        assert!(memory.read_into(&mut []).is_ok());
+        assert!(memory.write(0, b"").is_ok());
+        assert_eq!(memory.read_into(&mut [0]), Err(ERANGE));
+        assert_eq!(memory.write(0, b"x"), Err(ERANGE));
+    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What names an image.
+//! The identity of an image: its signer, its digest, and its key.
 
 use core::ffi::CStr;
 
@@ -17,18 +17,19 @@ use crate::{
     printable::Printable, //
 };
 
-/// Who signed an image, for people to read; empty if nobody did or the signature does not say.
+/// The name of the signer of an image, for people to read. It is empty if nobody signed the image,
+/// or if the signature names nobody.
 #[derive(Clone, Copy)]
 pub(crate) struct Signer([u8; SIGNER_MAX]);
 
-/// The longest name, in bytes with its NUL.
+/// The longest name in bytes, with its NUL.
 const SIGNER_MAX: usize = 128;
 
 impl Signer {
-    /// There is none.
+    /// Nobody.
     pub(crate) const NONE: Self = Self([0; SIGNER_MAX]);
 
-    /// The name up to its NUL.
+    /// The signer whose name ends at the first NUL.
     pub(crate) fn new(name: [u8; SIGNER_MAX]) -> Self {
         Self(name)
     }
@@ -48,7 +49,7 @@ impl fmt::Display for Signer {
 /// The longest digest, in bytes.
 pub(crate) const DIGEST_MAX: usize = 64;
 
-/// An Authenticode digest that a signature was checked against; empty if there is none.
+/// The Authenticode digest that a signature was checked against. It is empty without a signature.
 #[derive(Clone, Copy)]
 pub(crate) struct Digest {
     algorithm: &'static CStr,
@@ -57,14 +58,14 @@ pub(crate) struct Digest {
 }
 
 impl Digest {
-    /// There is none.
+    /// No digest.
     pub(crate) const NONE: Self = Self {
         algorithm: c"",
         bytes: [0; DIGEST_MAX],
         len: 0,
     };
 
-    /// The first `len` bytes. `None` if there are none, or not so many.
+    /// A digest of the first `len` bytes. `None` if `len` is zero, or larger than a digest.
     pub(crate) fn new(
         algorithm: &'static CStr,
         bytes: [u8; DIGEST_MAX],
@@ -77,7 +78,7 @@ impl Digest {
         })
     }
 
-    /// The name of the hash algorithm, as the kernel's crypto API has it.
+    /// The name of the hash algorithm in the kernel's crypto API.
     pub(crate) fn algorithm(&self) -> &'static CStr {
         self.algorithm
     }
@@ -93,8 +94,8 @@ impl Digest {
     }
 }
 
-/// SHA-256 over the key of the level above, the image's digest, padded with zeroes to 64 bytes, and
-/// the SHA-256 of its object.
+/// Names an image, its program and all levels above: a SHA-256 over the key of the level above, the
+/// image's digest, padded with zeroes to 64 bytes, and the SHA-256 of its object.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Key(pub(crate) [u8; SHA256_LEN]);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An image that was read once and that the signature policy admits. No other file makes one.
+//! Images that were read once, and that the signature policy admits.
+
+use core::ffi::CStr;
 
 use kernel::{
     bindings,
@@ -8,34 +10,36 @@ use kernel::{
 };
 
 use crate::{
+    errno::why_not_verified,
     ffi::{
         self,
         File, //
     },
+    file,
     identity::{
         Digest,
         Key, //
     },
+    object::OBJECT_MAX,
     pe::Pe,
+    refusal::{
+        Of,
+        Refusal, //
+    },
     resource::{
         Covered,
         Resource, //
     },
-    session::{
-        Session,
-        What, //
-    },
+    session::Session, //
 };
 
-/// Name of the section with the BPF object.
-const OBJECT_SECTION: &[u8] = b".bpf";
-/// The largest object, in bytes.
-const OBJECT_MAX: u64 = bindings::KEXEC_BPF_OBJECT_MAX as u64;
+/// The name of the section with the BPF object.
+pub(crate) const OBJECT_SECTION: &CStr = c".bpf";
 /// The most levels of nesting.
 pub(crate) const DEPTH_MAX: u32 = bindings::KEXEC_BPF_DEPTH_MAX;
 
-/// A PE image with a BPF object, which the policy admits: unsigned, too, where no signature is
-/// enforced. `resource` knows which bytes a signature covers.
+/// A PE image with a BPF object that the signature policy admits. Only this file makes one. Where
+/// signatures are not enforced, it can be unsigned: `resource` knows which bytes are verified.
 pub(crate) struct Image {
     /// The image.
     pub(crate) resource: Resource,
@@ -43,7 +47,7 @@ pub(crate) struct Image {
     pub(crate) object: Resource,
     /// Level of nesting, from 0.
     pub(crate) depth: u32,
-    /// Its Authenticode digest, if it is signed itself.
+    /// Its Authenticode digest. It is empty unless the image itself is signed.
     pub(crate) digest: Digest,
     /// Names the image, its program and all levels above.
     pub(crate) key: Key,
@@ -54,40 +58,30 @@ impl Image {
     /// has IMA measure the command line with it.
     // As for `loader::load()`.
     #[inline(never)]
-    pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self)> {
-        let file = session.open(fd, What::Image)?;
-        let bytes = session.read(&file, true, What::Image)?;
-        let (covered, digest) = {
-            let pe = Pe::parse(&bytes).map_err(|error| session.malformed(What::Image, error))?;
-            match ffi::verify_pe(&bytes) {
-                Ok((digest, signer)) => {
-                    session
-                        .log
-                        .line(fmt!("image: signed by '{signer}', digest {digest}"));
-                    session.name_image(&digest, &signer);
-                    (Covered::Ranges(pe.covered()), digest)
-                }
-                Err(error) => {
-                    session.unsigned(error)?;
-                    (Covered::Nothing, Digest::NONE)
-                }
-            }
-        };
+    pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self), Refusal> {
+        let file = session.open(fd, "image")?;
+        let bytes = file::read(&file, true, "image")?;
+        let (covered, digest) = verify(&bytes, session)?;
         let resource = Resource::new(bytes, covered)?;
-        let image = Self::new(resource, 0, digest, &Key::default(), session)?;
-        match image {
+        match Self::new(resource, 0, digest, &Key::default(), session)? {
             Some(image) => Ok((file, image)),
-            None => Err(session.refuse(What::Image, ENOEXEC, fmt!("there is no section .bpf"))),
+            None => Err(Refusal::new(
+                ENOEXEC,
+                fmt!("image: there is no section .bpf"),
+            )),
         }
     }
 
     /// The kernel that this image's program bound, if that is another image with a program.
-    pub(crate) fn nested(&self, kernel: &Resource, session: &mut Session) -> Result<Option<Self>> {
+    pub(crate) fn nested(
+        &self,
+        kernel: &Resource,
+        session: &mut Session,
+    ) -> Result<Option<Self>, Refusal> {
         // The program would run on the same bytes again, and could end only by looking at `depth`.
         if kernel.bytes() == self.resource.bytes() {
-            return Err(session
-                .log
-                .refuse(ELOOP, fmt!("nesting: the program hands its own image back")));
+            let why = "nesting: the program bound its own image as kernel";
+            return Err(Refusal::new(ELOOP, fmt!("{why}")));
         }
         let depth = self.depth.saturating_add(1);
         Self::new(kernel.clone(), depth, Digest::NONE, &self.key, session)
@@ -99,41 +93,37 @@ impl Image {
         digest: Digest,
         parent: &Key,
         session: &mut Session,
-    ) -> Result<Option<Self>> {
-        // The bytes are parsed once more at level 0, where they are known to keep the rules: what
-        // was parsed before borrowed a buffer that has moved into the resource since. A kernel does
-        // not have to be a PE image.
+    ) -> Result<Option<Self>, Refusal> {
+        // At level 0, the bytes are parsed a second time, as the result of the first time borrowed
+        // a buffer that has moved into the resource since. At other levels, this is a kernel, which
+        // does not have to be a PE image.
         let Ok(pe) = Pe::parse(resource.bytes()) else {
             return Ok(None);
         };
-        let section = pe
-            .section(OBJECT_SECTION)
-            .map_err(|error| session.malformed(What::Image, error))?;
-        let Some(section) = section else {
+        let Some(section) = pe.section(OBJECT_SECTION.to_bytes()).of(fmt!("image"))? else {
             return Ok(None);
         };
         if depth >= DEPTH_MAX {
-            return Err(session
-                .log
-                .refuse(ELOOP, fmt!("nesting: more than {DEPTH_MAX} levels")));
+            return Err(Refusal::new(
+                ELOOP,
+                fmt!("nesting: more than {DEPTH_MAX} levels"),
+            ));
         }
-        let object = resource.piece(section.range.start as u64, section.range.len() as u64)?;
-        if object.len() > OBJECT_MAX {
-            return Err(session.refuse(
-                What::Image,
+        if section.range.len() > OBJECT_MAX {
+            return Err(Refusal::new(
                 EFBIG,
-                fmt!("section .bpf is larger than {OBJECT_MAX} bytes"),
+                fmt!("image: section .bpf is larger than {OBJECT_MAX} bytes"),
             ));
         }
-        // An image that keeps the rules has no section that its signature does not cover, and a
-        // kernel was bound as verified bytes. No program runs that is not, should one of them fail.
-        if session.enforced && !object.is_verified() {
-            return Err(session.refuse(
-                What::Image,
-                EACCES,
-                fmt!("no signature covers all of section .bpf"),
-            ));
-        }
+        // This cannot fail as long as the parser admits no section that the signature does not
+        // cover, and kernels are bound of verified bytes. If one of these breaks, no program runs.
+        let object = resource
+            .piece(section.range.start as u64, section.range.len() as u64)
+            .filter(|object| object.is_verified() || !session.enforced);
+        let Some(object) = object else {
+            let why = "image: no signature covers all of section .bpf";
+            return Err(Refusal::new(EACCES, fmt!("{why}")));
+        };
         let key = Key::new(parent, &digest, object.bytes());
         session.log.line(fmt!("level {depth}: key {key}"));
         session.name_program(&key);
@@ -144,5 +134,31 @@ impl Image {
             digest,
             key,
         }))
+    }
+}
+
+/// Checks the signature of an image, and returns which bytes it covers, and their digest. Where
+/// signatures are not enforced, an image needs none.
+fn verify(image: &[u8], session: &mut Session) -> Result<(Covered, Digest), Refusal> {
+    let pe = Pe::parse(image).of(fmt!("image"))?;
+    match ffi::verify_pe(image) {
+        Ok((digest, signer)) => {
+            session
+                .log
+                .line(fmt!("image: signed by '{signer}', digest {digest}"));
+            session.name_image(&digest, &signer);
+            Ok((Covered::Ranges(pe.covered()), digest))
+        }
+        Err(error) => {
+            let (errno, why) = why_not_verified(error);
+            if session.enforced {
+                ffi::note_unverified();
+            }
+            if session.enforced || matches!(errno, ENOMEM | EINTR) {
+                return Err(Refusal::new(errno, fmt!("image: {why}")));
+            }
+            session.log.line(fmt!("image: not verified: {why}"));
+            Ok((Covered::Nothing, Digest::NONE))
+        }
     }
 }

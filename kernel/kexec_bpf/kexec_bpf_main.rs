@@ -5,35 +5,39 @@
 //! Data flows one way. The names are those of the files:
 //!
 //! ```text
-//! exports           C calls load(), and the kfuncs
-//! kexec_bpf_main    the flow; session: what a load keeps on its way, log: what its caller reads
+//! exports           the system call, the test run and the kfuncs, for C
+//! kexec_bpf_main    the flow of a load; its state: session, its text for the caller: log
 //!    |
 //!    v
-//! image             read once, and its signature checked over just these bytes
-//!    |  pe          where the sections are, and what the signature covers
-//!    |  identity    digest, signer and key of an image
+//! image             is read once, and its signature is checked over these bytes
+//!    |  file        reads a whole file
+//!    |  pe          finds the sections, and the bytes that the signature covers
+//!    |  identity    signer, digest and key of an image
 //!    v
-//! loader            from .bpf to a program that is loaded with neither fd nor ID
-//!    |  object      what is loaded: span, elf, map, btf, link, sort, btf_ext, btf_fixup, linked
+//! loader            makes a program of .bpf, which gets neither a descriptor nor an ID
+//!    |  object      { span, elf, map, btf, sort, link, btf_ext, btf_fixup, linked }
 //!    v
-//! level             a run of the program; calls: its kfuncs, which copy its memory
+//! level             runs the program; calls: the kfuncs
 //!    |  decompress  gzip, zstd, xz, lz4, lzo
-//!    |  parts       initrd { cpio }, cmdline
+//!    |  initrd      { cpio }
+//!    |  cmdline
 //!    v
-//! parts             go to kexec_file, with the kernel
+//! parts             initrd and command line go to kexec_file, with the kernel
 //! ```
 //!
-//! If the kernel that came out is itself a PE image with `.bpf`, it is the image of the next level.
-//! `test_run` is the way of `BPF_PROG_TEST_RUN`, from `level` on.
+//! If the kernel that a program bound is itself a PE image with `.bpf`, it is the image of the next
+//! level. `test_run` runs one level for `BPF_PROG_TEST_RUN`.
 //!
-//! All bytes are a `resource`, in a `buffer` that counts for a budget. Below all of these are
-//! `ffi`, `klib` and `memory`, with what C has; `error`, `errno`, `printable` and `text`, for
-//! refusals; and `bytes`, for parsers.
+//! Bytes are in a `resource`, whose `buffer` counts for a budget. All of these use `ffi` and
+//! `klib`, which call C; `refusal`, `error`, `errno` and `printable`, for refusals; and
+//! `bytes`, which reads fields.
 //!
-//! `unsafe` is in `ffi`, `klib`, `memory` and `exports` only.
+//! `unsafe` is in `exports`, `ffi` and `klib` only.
 //!
-//! A load waits for files and for memory of user space as long as those like. It holds no lock
-//! then, nor is its program being run; see `kexec_bpf_enter()` in `shim.c`.
+//! Files and memory of user space can make a load wait for any time. Meanwhile it holds no lock,
+//! and its program does not count as running; see `kexec_bpf_enter()` in `shim.c`.
+
+use core::ffi::CStr;
 
 use kernel::{
     bindings,
@@ -41,8 +45,8 @@ use kernel::{
     uaccess::UserPtr, //
 };
 
-// In the order of the flow. Those that are `pub` take bytes and return facts. They call nothing of
-// the kernel but `klib`, so that the same files are tested and fuzzed on the host.
+// Modules are in the order of the flow. Those that are `pub` take bytes and return facts, and
+// call nothing of the kernel but `klib`. The host builds the same files to test and to fuzz them.
 
 mod exports;
 
@@ -54,6 +58,9 @@ mod log;
 
 #[forbid(unsafe_code)]
 mod image;
+
+#[forbid(unsafe_code)]
+mod file;
 
 #[forbid(unsafe_code)]
 pub mod pe;
@@ -98,13 +105,14 @@ mod ffi;
 
 pub mod klib;
 
-mod memory;
-
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_BENCHMARK)]
 mod benchmark;
 
 #[forbid(unsafe_code)]
 mod errno;
+
+#[forbid(unsafe_code)]
+mod refusal;
 
 #[forbid(unsafe_code)]
 pub mod error;
@@ -113,16 +121,40 @@ pub mod error;
 pub mod printable;
 
 #[forbid(unsafe_code)]
-mod text;
-
-#[forbid(unsafe_code)]
 pub mod bytes;
 
 use image::Image;
 use level::Level;
 use log::Log;
 use parts::Parts;
+use refusal::{
+    Of,
+    Refusal, //
+};
 use session::Session;
+
+// Files that the host builds too have no bindings, and repeat constants of the interface.
+const _: () = {
+    // `==` is not for constants.
+    const fn is_name(name: &CStr, bytes: &[u8]) -> bool {
+        let name = name.to_bytes_with_nul();
+        let mut at = 0;
+        while at < name.len() && at < bytes.len() && name[at] == bytes[at] {
+            at += 1;
+        }
+        at == name.len() && at == bytes.len()
+    }
+
+    assert!(pe::IMAGE_MAX == bindings::KEXEC_BPF_IMAGE_MAX as u64);
+    assert!(object::OBJECT_MAX == bindings::KEXEC_BPF_OBJECT_MAX as usize);
+    assert!(initrd::cpio::PATH_MAX == bindings::KEXEC_BPF_PATH_MAX as usize);
+    assert!(is_name(object::PROGRAM, bindings::KEXEC_BPF_PROG_SECTION));
+    assert!(is_name(
+        image::OBJECT_SECTION,
+        bindings::KEXEC_BPF_PE_SECTION
+    ));
+    assert!(is_name(loader::PRIVATE, bindings::KEXEC_BPF_PRIVATE_MAP));
+};
 
 /// The prefix of what `pr_info!` and its like print.
 const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
@@ -130,17 +162,19 @@ const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
 /// `kexec_bpf_load(2)`, after its argument was copied and its caller found to be allowed.
 fn load(args: &bindings::kexec_bpf_args) -> Result {
     // Without memory for a log, the load is refused, and that is recorded as well.
-    let (log, started) = match Log::new(args.log_size) {
+    let (log, started) = match Log::new(args.log_size).of(fmt!("log")) {
         Ok(log) => (log, Ok(())),
-        Err(errno) => (Log::new(0)?, Err(errno)),
+        Err(refusal) => (Log::new(0)?, Err(refusal)),
     };
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
     let mut session = Session::new(log, is_crash, ffi::sig_enforced());
     // What it takes is given back before anyone sees what came of it.
-    let verdict = started.and_then(|()| run(args, &mut session));
-    if let Err(errno) = verdict {
-        session.log.not_loaded(errno);
-    }
+    let verdict = started
+        .and_then(|()| run(args, &mut session))
+        .map_err(|refusal| {
+            session.log.not_loaded(&refusal);
+            refusal.errno
+        });
     session.record(args.flags, verdict);
     // A task that is killed does not read it any more, but it may take long to write it.
     if !klib::killed() {
@@ -152,11 +186,11 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
 }
 
 /// The flow.
-fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result {
+fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result<(), Refusal> {
     let mut parts = Parts::of_caller(args, &mut session.log)?;
     let (file, mut image) = Image::read(args.image_fd, session)?;
     parts.read_initrd(args, session)?;
-    let private_data = loader::private_data(args.map_fd, &mut session.log)?;
+    let private_data = loader::private_data(args.map_fd)?;
     let kernel = loop {
         let program = loader::load(&image.object, private_data.as_ref(), &mut session.log)?;
         let kernel;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One run of a program: what it may name, and what it decided.
+//! One run of a program: the resources that it can name, and its decisions.
 
 use kernel::{
+    alloc::AllocError,
     bindings::{
         self,
         bpf_kexec_ctx, //
@@ -19,36 +20,35 @@ use crate::{
     image::Image,
     klib,
     parts::Parts,
+    refusal::Refusal,
     resource::Resource,
-    session::{
-        Session,
-        What, //
-    },
+    session::Session, //
 };
 
 /// The most resources that a program can make.
 const HANDLES_MAX: usize = bindings::KEXEC_BPF_HANDLES_MAX as usize;
-/// The first handle; what is below are the well-known resources.
+/// The first handle. Smaller numbers are those of the well-known resources.
 const FIRST_HANDLE: u32 = bindings::bpf_kexec_resource_BPF_KEXEC_CMDLINE + 1;
 
 /// The state of one level of nesting.
 pub(crate) struct Level<'a> {
-    /// What the program sees. Its kfuncs find the level by it, see `exports.rs`.
+    /// The context of the program. Kfuncs find the level by it, see `exports.rs`.
     pub(crate) ctx: bpf_kexec_ctx,
     /// The image.
     image: Resource,
     /// The kernel that the program bound.
     pub(crate) kernel: Option<Resource>,
-    /// What the program makes of initrd and command line.
+    /// The initrd and the command line, as the program left them so far.
     pub(crate) parts: Parts,
-    /// What belongs to the whole load.
+    /// The load that the level is part of.
     pub(crate) session: &'a mut Session,
     handles: KVec<Resource>,
-    refused: Option<Error>,
+    /// The reason for which the load ends, whatever the program returns.
+    refused: Option<Refusal>,
 }
 
 impl<'a> Level<'a> {
-    /// The level of an image, with what the one above left.
+    /// The level of an image, with the parts that the level above left.
     pub(crate) fn of_image(image: &Image, parts: Parts, session: &'a mut Session) -> Self {
         // An image that is signed itself has a digest, but not all of it is verified: no signature
         // covers the certificate table. An image that is nested in a signed one has no digest of
@@ -70,7 +70,7 @@ impl<'a> Level<'a> {
         Self::new(ctx, image.resource.clone(), parts, session)
     }
 
-    /// A level whose program sees `ctx`, with what is known here filled in.
+    /// A level whose program sees `ctx`. Fields that do not depend on the image are filled in.
     pub(crate) fn new(
         mut ctx: bpf_kexec_ctx,
         image: Resource,
@@ -96,61 +96,65 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// Runs the program. Returns what it returned, unless the kernel refused something for good.
-    pub(crate) fn run(&mut self, program: &Program) -> Result<i32> {
+    /// Runs the program, and returns its value. Fails if the kernel refused something for good.
+    pub(crate) fn run(&mut self, program: &Program) -> Result<i32, Refusal> {
         let returned = program.run(self);
-        match self.refused {
-            Some(errno) => Err(errno),
+        match self.refused.take() {
+            Some(refusal) => Err(refusal),
             None => Ok(returned),
         }
     }
 
-    /// Runs the program and takes its decisions.
-    pub(crate) fn decide(mut self, program: &Program) -> Result<(Resource, Parts)> {
-        let returned = self.run(program)?;
-        let log = &mut self.session.log;
-        if returned != 0 {
-            return Err(log.refuse(ECANCELED, fmt!("program returned {returned}")));
-        }
-        match self.kernel {
-            Some(kernel) => Ok((kernel, self.parts)),
-            None => Err(log.refuse(ECANCELED, fmt!("the program bound no kernel"))),
+    /// Runs the program, and returns the kernel that it bound, and the parts.
+    pub(crate) fn decide(mut self, program: &Program) -> Result<(Resource, Parts), Refusal> {
+        match (self.run(program)?, self.kernel) {
+            (0, Some(kernel)) => Ok((kernel, self.parts)),
+            (0, None) => Err(Refusal::new(ECANCELED, fmt!("the program bound no kernel"))),
+            (returned, _) => Err(Refusal::new(ECANCELED, fmt!("program returned {returned}"))),
         }
     }
 
-    /// Does what a kfunc is called for. What the kernel refuses for good ends the load, whatever
-    /// the program makes of it; other errors are the program's to handle.
-    pub(crate) fn call(&mut self, body: impl FnOnce(&mut Self) -> Result<i64>) -> i64 {
-        let result = match self.refused {
-            Some(errno) => Err(errno),
-            None if klib::killed() => Err(self.refuse(EINTR, fmt!("killed by a signal"))),
-            None => body(self),
+    /// Executes a kfunc. Some refusals end the load, whatever the program does next. Other errors
+    /// are for the program to handle.
+    pub(crate) fn call(&mut self, body: impl FnOnce(&mut Self) -> Result<i64, CallError>) -> i64 {
+        if let Some(refusal) = &self.refused {
+            return refusal.errno.to_errno().into();
+        }
+        let result = match klib::killed() {
+            true => Err(Refusal::new(EINTR, fmt!("program: killed by a signal")).into()),
+            false => body(self),
         };
-        result.unwrap_or_else(|errno| {
-            if ends_load(errno) {
-                self.refused = Some(errno);
+        let errno = match result {
+            Ok(value) => return value,
+            Err(CallError::Contract(errno)) => errno,
+            Err(CallError::Refused(refusal)) => {
+                let errno = refusal.errno;
+                if ends_load(errno) {
+                    self.refused = Some(refusal);
+                } else {
+                    self.session.log.line(fmt!("{refusal}"));
+                }
+                errno
             }
-            i64::from(errno.to_errno())
-        })
+        };
+        errno.to_errno().into()
     }
 
-    /// Writes why a kfunc returns `errno`, and returns it.
-    pub(crate) fn refuse(&mut self, errno: Error, why: kernel::fmt::Arguments<'_>) -> Error {
-        self.session.refuse(What::Request, errno, why)
-    }
-
-    /// Makes a handle for a new resource.
-    pub(crate) fn add(&mut self, resource: Resource) -> Result<u32> {
+    /// Adds a resource, and returns its handle.
+    pub(crate) fn add(&mut self, resource: Resource) -> Result<u32, Refusal> {
         if self.handles.len() >= HANDLES_MAX {
-            return Err(self.refuse(EFBIG, fmt!("more than {HANDLES_MAX} resources")));
+            return Err(Refusal::new(
+                EFBIG,
+                fmt!("program: more than {HANDLES_MAX} resources"),
+            ));
         }
         let handle = FIRST_HANDLE.saturating_add(self.handles.len() as u32);
         self.handles.push(resource, GFP_KERNEL_ACCOUNT)?;
         Ok(handle)
     }
 
-    /// The resource of this number, other than initrd and command line.
-    pub(crate) fn resource(&self, number: u32) -> Result<&Resource> {
+    /// The resource of this number, except initrd and command line.
+    pub(crate) fn resource(&self, number: u32) -> Result<&Resource, CallError> {
         match number {
             bindings::bpf_kexec_resource_BPF_KEXEC_IMAGE => Some(&self.image),
             bindings::bpf_kexec_resource_BPF_KEXEC_KERNEL => self.kernel.as_ref(),
@@ -158,12 +162,33 @@ impl<'a> Level<'a> {
                 .checked_sub(FIRST_HANDLE)
                 .and_then(|index| self.handles.get(index as usize)),
         }
-        .ok_or(ENOENT)
+        .ok_or(CallError::Contract(ENOENT))
     }
 
     /// The piece that a range names.
-    pub(crate) fn range(&self, range: &bindings::bpf_kexec_range) -> Result<Resource> {
+    pub(crate) fn range(&self, range: &bindings::bpf_kexec_range) -> Result<Resource, CallError> {
         self.resource(range.resource)?
             .piece(range.offset, range.len)
+            .ok_or(CallError::Contract(ERANGE))
+    }
+}
+
+/// Why a kfunc fails.
+pub(crate) enum CallError {
+    /// The arguments break the contract in `kfuncs.c`, which explains the errno. The log does not.
+    Contract(Error),
+    /// The caller's log gives the reason.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<AllocError> for CallError {
+    fn from(error: AllocError) -> Self {
+        Self::Refused(error.into())
     }
 }

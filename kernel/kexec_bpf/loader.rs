@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the object to a program that is loaded, with neither fd nor ID.
+//! Loads the program of an object. The program has neither a descriptor nor an ID.
 
 use core::ffi::CStr;
 
@@ -23,13 +23,17 @@ use crate::{
         Object, //
     },
     printable::Printable,
+    refusal::{
+        Of,
+        Refusal, //
+    },
     resource::Resource, //
 };
 
-/// The map that takes the caller's private data, `KEXEC_BPF_PRIVATE_MAP`.
-const PRIVATE: &CStr = c"private";
+/// The name of the map that takes the caller's private data.
+pub(crate) const PRIVATE: &CStr = c"private";
 
-/// The kernel that runs.
+/// The running kernel.
 struct Running;
 
 impl link::Kernel for Running {
@@ -38,8 +42,8 @@ impl link::Kernel for Running {
     }
 }
 
-/// The caller's private data, as it is now.
-pub(crate) fn private_data(fd: i32, log: &mut Log) -> Result<Option<ffi::Map>> {
+/// Copies the caller's private data, as it is now.
+pub(crate) fn private_data(fd: i32) -> Result<Option<ffi::Map>, Refusal> {
     if fd == -1 {
         return Ok(None);
     }
@@ -51,52 +55,51 @@ pub(crate) fn private_data(fd: i32, log: &mut Log) -> Result<Option<ffi::Map>> {
                 ELIBBAD,
                 "the map is not an array, is offloaded to a device, or has special fields",
             ),
-            ENOMEM => (ENOMEM, "there is no memory for it"),
+            ENOMEM => (ENOMEM, "out of memory"),
             EINTR => (EINTR, "killed by a signal"),
-            _ => (ELIBBAD, "the kernel makes no such map"),
+            _ => (ELIBBAD, "the kernel cannot create a copy of it"),
         };
-        log.refuse(errno, fmt!("private data: {why}"))
+        Refusal::new(errno, fmt!("private data: {why}"))
     })?;
     Ok(Some(data))
 }
 
 /// Loads the program of an object.
-// Its frame is large, and would be part of that of its caller, which lives while the program runs.
+// Not inlined: the frame is large, and that of the caller is on the stack while the program runs.
 #[inline(never)]
 pub(crate) fn load(
     object: &Resource,
     private_data: Option<&ffi::Map>,
     log: &mut Log,
-) -> Result<Program> {
+) -> Result<Program, Refusal> {
     let linked = Object::parse(object.bytes())
         .and_then(|object| Linked::new(object, &Running))
-        .map_err(|error| log.refuse(error.kind.errno(), fmt!("object: {error}")))?;
+        .of(fmt!("object"))?;
     let mut maps = KVec::new();
     let mut private = None;
     for (index, map) in linked.maps.iter().enumerate() {
-        let created = create(map).map_err(|error| {
-            let name = Printable(map.name.to_bytes());
-            log.refuse(error, fmt!("object: map '{name}' cannot be made"))
-        })?;
-        maps.push(created, GFP_KERNEL_ACCOUNT)?;
+        maps.push(create(map)?, GFP_KERNEL_ACCOUNT)?;
         if is_private(map) {
             private = Some(index);
         }
     }
-    let btf =
-        match linked.btf.is_empty() {
-            true => None,
-            false => Some(Btf::parse(&linked.btf).map_err(|error| {
-                log.refuse(bad(error), fmt!("object: the kernel refuses its BTF"))
-            })?),
-        };
+    let btf = match linked.btf.is_empty() {
+        true => None,
+        false => Some(Btf::parse(&linked.btf).map_err(|error| {
+            Refusal::new(
+                malformed(error),
+                fmt!("object: the kernel rejected its BTF"),
+            )
+        })?),
+    };
     let program = verify(&linked, &maps, btf.as_ref(), log)?;
-    // After verification, so that no user value is folded into it, and before the run.
+    // After verification, so that no value of the user is folded into the program.
     if let Some(data) = private_data {
         match private.and_then(|index| maps.get(index)) {
             Some(map) => {
                 map.copy_from(data).map_err(|error| {
-                    log.refuse(error, fmt!("private data: not of the declared shape"))
+                    let why = "value size or entry count differs from the declaration";
+                    Refusal::new(error, fmt!("private data: {why}"))
                 })?;
                 log.line(fmt!("private data: copied"));
             }
@@ -112,21 +115,22 @@ fn verify(
     maps: &[ffi::Map],
     btf: Option<&Btf>,
     log: &mut Log,
-) -> Result<Program> {
+) -> Result<Program, Refusal> {
     let load = |log: &mut [u8]| Program::load(linked, maps, btf, log);
     load(&mut []).or_else(|error| {
         let (errno, why) = match error {
-            ENOMEM => (ENOMEM, "there is no memory to verify it"),
-            EINTR | EAGAIN => (EINTR, "a signal came while it was verified"),
-            _ => (ELIBEXEC, "the verifier refuses it"),
+            ENOMEM => (ENOMEM, "out of memory while verifying it"),
+            EINTR | EAGAIN => (EINTR, "interrupted by a signal while verifying it"),
+            _ => (ELIBEXEC, "the verifier rejected it"),
         };
         if errno == ELIBEXEC {
-            // Once more, to say why.
+            // Verify it once more, with a log.
             if let Some(Ok(program)) = log.fill(load) {
                 return Ok(program);
             }
         }
-        Err(log.refuse(errno, fmt!("program: {why}: {}", error.to_errno())))
+        let error = error.to_errno();
+        Err(Refusal::new(errno, fmt!("program: {why}: {error}")))
     })
 }
 
@@ -134,22 +138,33 @@ fn is_private(map: &MapSpec<'_>) -> bool {
     map.name == PRIVATE && matches!(map.content, Content::Declared)
 }
 
-fn create(map: &MapSpec<'_>) -> Result<ffi::Map> {
+fn create(map: &MapSpec<'_>) -> Result<ffi::Map, Refusal> {
     let flags = match is_private(map) {
         true => map.flags | kernel::bindings::BPF_F_RDONLY_PROG,
         false => map.flags,
     };
-    let created = ffi::Map::create(map, flags).map_err(bad)?;
-    match map.content {
-        Content::Declared | Content::Bss => (),
-        Content::Rodata(data) => created.fill(data, true)?,
-        Content::Data(data) => created.fill(data, false)?,
-    }
-    Ok(created)
+    let filled = |created: ffi::Map| {
+        match map.content {
+            Content::Declared | Content::Bss => (),
+            Content::Rodata(data) => created.fill(data, true)?,
+            Content::Data(data) => created.fill(data, false)?,
+        }
+        Ok(created)
+    };
+    ffi::Map::create(map, flags)
+        .and_then(filled)
+        .map_err(|error| {
+            let name = Printable(map.name.to_bytes());
+            Refusal::new(
+                malformed(error),
+                fmt!("object: map '{name}' cannot be created"),
+            )
+        })
 }
 
-/// What the kernel does not take of an object is malformed, unless there is no memory or time.
-fn bad(error: Error) -> Error {
+/// The errno of an object that the kernel rejects: it is malformed, unless the kernel lacked memory
+/// or time.
+fn malformed(error: Error) -> Error {
     match error {
         ENOMEM | EINTR => error,
         _ => ELIBBAD,

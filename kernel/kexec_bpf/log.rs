@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The caller's log: a line for each decision, and the verifier's own log.
+//! The caller's log: a line for each decision, and the verifier's log.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -16,33 +16,38 @@ use kernel::{
     },
 };
 
-use crate::buffer::Buffer;
+use crate::{
+    buffer::{
+        self,
+        Buffer, //
+    },
+    error::ParseError,
+    refusal::Refusal, //
+};
 
-/// The longest log, in bytes with its NUL.
+/// The longest log in bytes, with its NUL.
 const SIZE_MAX: u64 = bindings::KEXEC_BPF_LOG_MAX as u64;
 
-/// What the lines after the verifier's log take.
+/// The room in bytes that is kept for the lines after the verifier's log.
 const LINES_LEN: usize = 80;
 
 /// Text of a limited length, which the caller gets at the end of its load.
 ///
-/// It is in memory of the kernel until then: a write to the caller's could wait for a file system,
-/// or for another task of the caller's, as long as they like.
+/// Until then it is in the kernel's memory. A write to the caller's memory could wait for a file
+/// system, or for another task of the caller, for any time.
 pub(crate) struct Log {
     text: Buffer,
-    /// The most bytes that the text can have.
+    /// The largest length of the text in bytes.
     len_max: usize,
-    has_reason: bool,
 }
 
 impl Log {
-    /// A log for a buffer of the caller's of `size` bytes; none if that is zero.
-    pub(crate) fn new(size: u64) -> Result<Self> {
+    /// A log for the caller's buffer of `size` bytes. Nothing is logged if that is zero.
+    pub(crate) fn new(size: u64) -> Result<Self, ParseError> {
         let size = size.min(SIZE_MAX);
         Ok(Self {
-            text: Buffer::new(size)?,
+            text: Buffer::new(size).map_err(buffer::why_not)?,
             len_max: size.saturating_sub(1) as usize,
-            has_reason: false,
         })
     }
 
@@ -52,23 +57,14 @@ impl Log {
         let _ = self.write_str("\n");
     }
 
-    /// Writes the line that says why `errno` is returned, and returns it.
-    pub(crate) fn refuse(&mut self, errno: Error, why: fmt::Arguments<'_>) -> Error {
-        self.line(fmt!("refused: {why}"));
-        self.has_reason = true;
-        errno
+    /// Writes the last lines of a load that is refused.
+    pub(crate) fn not_loaded(&mut self, refusal: &Refusal) {
+        self.line(fmt!("refused: {refusal}"));
+        self.line(fmt!("not loaded: {}", refusal.errno.to_errno()));
     }
 
-    /// Writes the last line of a load that failed. Only small allocations have no reason by then.
-    pub(crate) fn not_loaded(&mut self, errno: Error) {
-        if !self.has_reason {
-            self.line(fmt!("refused: there is no memory"));
-        }
-        self.line(fmt!("not loaded: {}", errno.to_errno()));
-    }
-
-    /// Lets `write` fill zeroes with text up to a NUL, and keeps that. Returns `None` and does not
-    /// call it if there is no room.
+    /// Gives `write` the room that is left, all zeroes, and keeps the text that it writes, up to a
+    /// NUL. Returns `None` without a call if there is no room.
     pub(crate) fn fill<T>(&mut self, write: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
         let start = self.text.len();
         let end = self.len_max.checked_sub(LINES_LEN)?;
@@ -78,8 +74,8 @@ impl Log {
         let room = self.text.get_mut(start..)?;
         let result = write(room);
         let len = room.iter().take_while(|&&byte| byte != 0).count();
-        // Of what does not fit there is the end. It can begin inside a line, with text of the image
-        // that would look like a line of the kernel's.
+        // The verifier keeps the end of a log that does not fit. The end can begin inside a line,
+        // with text of the image that would look like a line of the kernel.
         let cut = match len.saturating_add(1) < room.len() {
             true => 0,
             false => {
@@ -94,8 +90,8 @@ impl Log {
         Some(result)
     }
 
-    /// Copies the text and a NUL to the caller's buffer. What the caller does with its own memory
-    /// is its own affair: that cannot fail a load.
+    /// Copies the text and a NUL to the caller's buffer. The load does not fail if that cannot be
+    /// written: it is the caller's own memory.
     pub(crate) fn copy_to(mut self, user: UserPtr) {
         if self.text.capacity() == 0 || self.text.push(b'\0', GFP_KERNEL_ACCOUNT).is_err() {
             return;
@@ -186,16 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_never_missing() -> Result {
+    fn the_reason_is_written_last() -> Result {
         let mut log = Log::new(1000)?;
-        log.not_loaded(ENOMEM);
-        assert_eq!(
-            text(&log),
-            b"refused: there is no memory\nnot loaded: -12\n"
-        );
-        let mut log = Log::new(1000)?;
-        let errno = log.refuse(ELOOP, fmt!("why"));
-        log.not_loaded(errno);
+        log.not_loaded(&Refusal::new(ELOOP, fmt!("why")));
         assert_eq!(text(&log), b"refused: why\nnot loaded: -40\n");
         Ok(())
     }

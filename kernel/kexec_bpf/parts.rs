@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a kernel is booted with: initrd and command line, first the caller's and last the final
-//! ones.
+//! Initrd and command line of the kernel to boot: first those of the caller, in the end those that
+//! the programs made.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -22,20 +22,21 @@ use crate::{
         self,
         File, //
     },
-    initrd::{
-        self,
-        Initrd, //
-    },
+    file,
+    initrd::Initrd,
     log::Log,
-    printable::Printable, //
+    printable::Printable,
+    refusal::{
+        Of,
+        Refusal, //
+    },
     resource::{
         Covered,
         Resource, //
     },
     session::{
-        Session,
-        What,
-        ENFORCED_MEANWHILE, //
+        enforced_meanwhile,
+        Session, //
     },
 };
 
@@ -49,30 +50,29 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The caller's command line, and nothing else. It is read from memory of the caller's, which
-    /// may take long: before anything is held.
+    /// The caller's command line, without an initrd. Reading the caller's memory may take long, so
+    /// this comes first, when nothing is held.
     // As for `loader::load()`.
     #[inline(never)]
-    pub(crate) fn of_caller(args: &bindings::kexec_bpf_args, log: &mut Log) -> Result<Self> {
+    pub(crate) fn of_caller(
+        args: &bindings::kexec_bpf_args,
+        log: &mut Log,
+    ) -> Result<Self, Refusal> {
+        const WHAT: &str = "caller's command line";
         let mut cmdline = Cmdline::default();
         let len = args.cmdline_len;
         if len > cmdline::LEN_MAX as u64 {
             let max = cmdline::LEN_MAX;
-            return Err(log.refuse(EFBIG, fmt!("caller's command line: more than {max} bytes")));
+            return Err(Refusal::new(EFBIG, fmt!("{WHAT}: more than {max} bytes")));
         }
-        let mut refuse = |errno, why: &str| log.refuse(errno, fmt!("caller's command line: {why}"));
-        let mut text = KVec::new();
+        let mut text = KVec::from_elem(0, len as usize, GFP_KERNEL_ACCOUNT)?;
         UserSlice::new(UserPtr::from_addr(args.cmdline as usize), len as usize)
-            .read_all(&mut text, GFP_KERNEL_ACCOUNT)
-            .map_err(|error| match error {
-                ENOMEM => refuse(ENOMEM, cmdline::why_not(ENOMEM)),
-                _ => refuse(EFAULT, "it cannot be read"),
-            })?;
-        cmdline
-            .append(&text)
-            .map_err(|error| refuse(error, cmdline::why_not(error)))?;
+            .reader()
+            .read_slice(&mut text)
+            .map_err(|_| Refusal::new(EFAULT, fmt!("{WHAT}: it cannot be read")))?;
+        cmdline.append(&text).of(fmt!("{WHAT}"))?;
         if len != 0 {
-            log.line(fmt!("caller's command line: {len} bytes"));
+            log.line(fmt!("{WHAT}: {len} bytes"));
         }
         Ok(Self {
             initrd: Initrd::default(),
@@ -86,20 +86,21 @@ impl Parts {
         &mut self,
         args: &bindings::kexec_bpf_args,
         session: &mut Session,
-    ) -> Result {
+    ) -> Result<(), Refusal> {
         if args.initrd_fd == -1 {
             return Ok(());
         }
-        let file = session.open(args.initrd_fd, What::Initrd)?;
-        let bytes = session.read(&file, false, What::Initrd)?;
+        let file = session.open(args.initrd_fd, "initrd")?;
+        let bytes = file::read(&file, false, "initrd")?;
         session
             .log
             .line(fmt!("caller's initrd: {} bytes", bytes.len()));
-        self.initrd.append(Resource::new(bytes, Covered::Nothing)?)
+        let initrd = Resource::new(bytes, Covered::Nothing)?;
+        self.initrd.append(initrd).of(fmt!("initrd"))
     }
 
-    /// Hands them to kexec_file with their kernel, unless this is a dry run. kexec_file copies them.
-    // As for `loader::load()`: kexec_file is called from here.
+    /// Passes the parts and their kernel to kexec_file, which copies them. A dry run does not.
+    // As for `loader::load()`: this function calls kexec_file.
     #[inline(never)]
     pub(crate) fn install(
         self,
@@ -107,11 +108,8 @@ impl Parts {
         file: &File,
         flags: u32,
         session: &mut Session,
-    ) -> Result {
-        let initrd = self.initrd.join().map_err(|errno| {
-            let why = initrd::why_not_joined(errno);
-            session.refuse(What::Initrd, errno, fmt!("{why}"))
-        })?;
+    ) -> Result<(), Refusal> {
+        let initrd = self.initrd.join().of(fmt!("initrd"))?;
         let cmdline = self.cmdline.into_string()?;
         session.log.line(fmt!(
             "kernel: {} bytes, initrd: {} bytes, command line: '{}'",
@@ -120,10 +118,8 @@ impl Parts {
             Printable(cmdline.strip_suffix(b"\0").unwrap_or_default())
         ));
         ffi::probe(kernel.bytes()).map_err(|_| {
-            session.log.refuse(
-                ELIBBAD,
-                fmt!("kernel: no loader of this architecture knows its format"),
-            )
+            let why = "kernel: no loader of this architecture knows its format";
+            Refusal::new(ELIBBAD, fmt!("{why}"))
         })?;
         session.enforcement_is_the_same()?;
         if flags & bindings::KEXEC_BPF_DRY_RUN != 0 {
@@ -132,28 +128,30 @@ impl Parts {
         }
         let initrd = initrd.as_ref().map_or(&[][..], Resource::bytes);
         let checked = session.enforced && kernel.is_verified();
-        let installed = ffi::install(kernel.bytes(), checked, initrd, &cmdline, file, flags);
-        installed.map_err(|error| {
-            let log = &mut session.log;
-            match error {
-                EPERM => log.refuse(
-                    EPERM,
-                    fmt!("kexec was disabled during the load, or its limit is used up"),
-                ),
-                EKEYREJECTED => log.refuse(EBUSY, fmt!("{ENFORCED_MEANWHILE}")),
-                EBUSY => log.refuse(EBUSY, fmt!("another load is under way: try again")),
-                _ => {
-                    // Two of them would mean something else to the caller.
-                    let errno = match error {
-                        EINVAL | ENOEXEC => ELIBBAD,
-                        _ => error,
-                    };
-                    let error = error.to_errno();
-                    log.refuse(errno, fmt!("kernel: kexec_file does not take it: {error}"))
-                }
-            }
-        })?;
+        ffi::install(kernel.bytes(), checked, initrd, &cmdline, file, flags)
+            .map_err(why_not_installed)?;
         session.log.line(fmt!("accepted, installed"));
         Ok(())
     }
+}
+
+fn why_not_installed(error: Error) -> Refusal {
+    let (errno, why) = match error {
+        EPERM => (
+            EPERM,
+            "kexec was disabled during the load, or its limit is used up",
+        ),
+        EKEYREJECTED => return enforced_meanwhile(),
+        EBUSY => (EBUSY, "another load is under way: try again"),
+        _ => {
+            // To the caller, two of these errnos mean something else.
+            let errno = match error {
+                EINVAL | ENOEXEC => ELIBBAD,
+                _ => error,
+            };
+            let error = error.to_errno();
+            return Refusal::new(errno, fmt!("kernel: kexec_file rejected it: {error}"));
+        }
+    };
+    Refusal::new(errno, fmt!("{why}"))
 }

@@ -5,14 +5,17 @@
 use core::ops::Range;
 
 use kernel::{
-    alloc::flags::GFP_KERNEL_ACCOUNT,
+    alloc::{
+        flags::GFP_KERNEL_ACCOUNT,
+        AllocError, //
+    },
     prelude::*,
     sync::Arc, //
 };
 
 use crate::buffer::Buffer;
 
-/// A buffer that does not change any more.
+/// A buffer that no longer changes.
 struct Origin {
     bytes: Buffer,
     covered: Covered,
@@ -43,7 +46,7 @@ pub(crate) struct Resource {
 
 impl Resource {
     /// All of a new buffer.
-    pub(crate) fn new(bytes: Buffer, covered: Covered) -> Result<Self> {
+    pub(crate) fn new(bytes: Buffer, covered: Covered) -> Result<Self, AllocError> {
         let range = 0..bytes.len();
         let origin = Arc::new(Origin { bytes, covered }, GFP_KERNEL_ACCOUNT)?;
         // INVARIANT: It is all of the buffer.
@@ -64,15 +67,15 @@ impl Resource {
         self.range.len() as u64
     }
 
-    /// A piece of this piece, or `ERANGE`.
-    pub(crate) fn piece(&self, offset: u64, len: u64) -> Result<Self> {
-        let end = offset.checked_add(len).ok_or(ERANGE)?;
+    /// A piece of this piece, if there are so many bytes.
+    pub(crate) fn piece(&self, offset: u64, len: u64) -> Option<Self> {
+        let end = offset.checked_add(len)?;
         if end > self.len() {
-            return Err(ERANGE);
+            return None;
         }
-        let at = |offset: u64| self.range.start.checked_add(offset as usize).ok_or(ERANGE);
+        let at = |offset: u64| self.range.start.checked_add(offset as usize);
         // INVARIANT: It ends no later than `self.range`.
-        Ok(Self {
+        Some(Self {
             origin: self.origin.clone(),
             range: at(offset)?..at(end)?,
         })
@@ -91,7 +94,7 @@ impl Resource {
         is_covered && start != end
     }
 
-    /// What a signature covers of something that was made of all these bytes and nothing else.
+    /// What a signature covers of a buffer that is made from all these bytes and nothing else.
     pub(crate) fn covers_result(&self) -> Covered {
         if self.is_verified() {
             Covered::Everything
@@ -109,18 +112,21 @@ mod tests {
     fn resource(covered: Covered) -> Result<Resource> {
         let mut bytes = Buffer::new(10)?;
         bytes.extend_from_slice(b"0123456789", GFP_KERNEL_ACCOUNT)?;
-        Resource::new(bytes, covered)
+        Ok(Resource::new(bytes, covered)?)
     }
 
     #[test]
     fn pieces() -> Result {
         let whole = resource(Covered::Nothing)?;
-        let piece = whole.piece(2, 6)?;
+        let piece = whole.piece(2, 6).ok_or(ERANGE)?;
         assert_eq!(piece.bytes(), b"234567");
-        assert_eq!(piece.piece(1, 5)?.bytes(), b"34567");
-        assert_eq!(piece.piece(6, 0)?.bytes(), b"");
+        for (offset, len, want) in [(1, 5, &b"34567"[..]), (6, 0, b"")] {
+            assert!(piece
+                .piece(offset, len)
+                .is_some_and(|piece| piece.bytes() == want));
+        }
         for (offset, len) in [(0, 7), (6, 1), (7, 0), (u64::MAX, 1), (1, u64::MAX)] {
-            assert!(piece.piece(offset, len).is_err());
+            assert!(piece.piece(offset, len).is_none());
         }
         Ok(())
     }
@@ -140,10 +146,12 @@ mod tests {
             (0, 0, false),
             (6, 0, false),
         ] {
-            assert_eq!(whole.piece(offset, len)?.is_verified(), want);
+            let piece = whole.piece(offset, len).ok_or(ERANGE)?;
+            assert_eq!(piece.is_verified(), want);
         }
         // A piece of an unverified piece can be verified.
-        assert!(whole.piece(2, 3)?.piece(1, 2)?.is_verified());
+        let piece = whole.piece(2, 3).and_then(|piece| piece.piece(1, 2));
+        assert!(piece.is_some_and(|piece| piece.is_verified()));
         assert!(resource(Covered::Everything)?.is_verified());
         assert!(!resource(Covered::Nothing)?.is_verified());
         Ok(())

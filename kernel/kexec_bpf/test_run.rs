@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `BPF_PROG_TEST_RUN`: a program that user space loaded takes apart what user space gives it.
-//! Nothing is installed.
+//! `BPF_PROG_TEST_RUN`: runs a program that user space loaded on data from user space. Nothing is
+//! installed.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -22,8 +22,8 @@ use crate::{
     buffer::Buffer,
     ffi::Program,
     image::DEPTH_MAX,
-    level::Level,
     klib,
+    level::Level,
     log::Log,
     parts::Parts,
     pe::IMAGE_MAX,
@@ -34,15 +34,15 @@ use crate::{
     session::Session,
 };
 
-/// The flags that user space may set in the context.
+/// The flags that user space can set in the context.
 const FLAGS: u32 = bindings::BPF_KEXEC_CTX_SIGNED
     | bindings::BPF_KEXEC_CTX_ENFORCED
     | bindings::BPF_KEXEC_CTX_CRASH;
 
-/// Bytes that are copied from or to user space between two looks for a signal.
+/// The number of bytes that are copied between two checks for a signal.
 const STEP: usize = 16 << 20;
 
-/// Runs `program` as often as `run` says, each time from the start.
+/// Runs `program` `run.repeat` times, each time from the start.
 pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run) -> Result {
     let input = run.test;
     let mut ctx = input.ctx;
@@ -50,7 +50,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     if ctx.flags & !FLAGS != 0 || ctx.depth >= DEPTH_MAX || unused.iter().any(|&byte| byte != 0) {
         return Err(EINVAL);
     }
-    // They are for output alone.
+    // These fields are for output alone.
     if ctx.image_len != 0 || ctx.machine != 0 || input.kernel_len != 0 || input.nsecs != 0 {
         return Err(EINVAL);
     }
@@ -108,10 +108,10 @@ fn read(data: &mut UserSliceReader, len: u64, covered: Covered) -> Result<Resour
         }
         data.read_slice(bytes)?;
     }
-    Resource::new(bytes, covered)
+    Ok(Resource::new(bytes, covered)?)
 }
 
-/// Gives kernel, initrd and command line to user space.
+/// Copies kernel, initrd and command line to user space.
 fn finish(level: Level<'_>, run: &mut bindings::kexec_bpf_test_run) -> Result {
     run.test.ctx = level.ctx;
     let (kernel, parts) = (level.kernel, level.parts);

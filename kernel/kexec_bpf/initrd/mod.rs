@@ -12,6 +12,10 @@ use crate::{
         self,
         Buffer, //
     },
+    error::{
+        Kind,
+        ParseError, //
+    },
     klib,
     pe::IMAGE_MAX,
     resource::{
@@ -25,19 +29,24 @@ pub mod cpio;
 
 use cpio::Archive;
 
-/// The most pieces.
+/// The largest number of pieces.
 const PIECES_MAX: usize = kernel::bindings::KEXEC_BPF_PIECES_MAX as usize;
 
-/// Archives begin at multiples of this.
+/// Archives begin at multiples of this number of bytes.
 const ALIGN: u64 = 4;
 
-/// Bytes that are copied between two looks for a signal.
+const TOO_LONG: ParseError = ParseError::whole(
+    Kind::TooBig,
+    "it would be too long, or have too many pieces",
+);
+
+/// The number of bytes that are copied between two checks for a signal.
 const STEP: usize = 16 << 20;
 
 /// A piece of the initrd.
 struct Piece {
     bytes: Bytes,
-    /// Zeroes before it, at most 3.
+    /// The number of zeroes before the piece, at most 3.
     padding: usize,
 }
 
@@ -57,7 +66,7 @@ impl Bytes {
     }
 }
 
-/// The initrd of the kernel to be.
+/// The initrd of the kernel to boot.
 #[derive(Default)]
 pub(crate) struct Initrd {
     pieces: KVec<Piece>,
@@ -70,13 +79,13 @@ impl Initrd {
         self.len
     }
 
-    /// Drops what there is.
+    /// Drops all pieces.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Appends an archive, at a multiple of 4.
-    pub(crate) fn append(&mut self, archive: Resource) -> Result {
+    pub(crate) fn append(&mut self, archive: Resource) -> Result<(), ParseError> {
         if archive.len() == 0 {
             return Ok(());
         }
@@ -85,7 +94,11 @@ impl Initrd {
     }
 
     /// Appends an archive of one file.
-    pub(crate) fn append_file(&mut self, archive: &Archive<'_>, content: Resource) -> Result {
+    pub(crate) fn append_file(
+        &mut self,
+        archive: &Archive<'_>,
+        content: Resource,
+    ) -> Result<(), ParseError> {
         let mut head = KVec::with_capacity(archive.head_len(), GFP_KERNEL_ACCOUNT)?;
         archive.head(|bytes| head.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT))?;
         let padding = self.len.wrapping_neg() % ALIGN;
@@ -94,13 +107,13 @@ impl Initrd {
         self.push(Bytes::Static(archive.tail()), 0)
     }
 
-    fn push(&mut self, bytes: Bytes, padding: u64) -> Result {
+    fn push(&mut self, bytes: Bytes, padding: u64) -> Result<(), ParseError> {
         let len = self
             .len
             .checked_add(padding)
             .and_then(|len| len.checked_add(bytes.get().len() as u64))
             .filter(|&len| len <= IMAGE_MAX && self.pieces.len() < PIECES_MAX)
-            .ok_or(EFBIG)?;
+            .ok_or(TOO_LONG)?;
         let padding = padding as usize;
         self.pieces
             .push(Piece { bytes, padding }, GFP_KERNEL_ACCOUNT)?;
@@ -108,8 +121,8 @@ impl Initrd {
         Ok(())
     }
 
-    /// Gives the `len` bytes from `offset` on to `take`, part by part. `ERANGE` if there are not so
-    /// many.
+    /// Passes the `len` bytes from `offset` on to `take`, part by part. `ERANGE` if the initrd ends
+    /// before.
     pub(crate) fn read(
         &self,
         offset: u64,
@@ -137,8 +150,8 @@ impl Initrd {
         Ok(())
     }
 
-    /// The initrd in one piece. What was joined is freed. `EFBIG` if it is over the budget.
-    pub(crate) fn join(self) -> Result<Option<Resource>> {
+    /// Joins the pieces, and frees those that were copied.
+    pub(crate) fn join(self) -> Result<Option<Resource>, ParseError> {
         if self.len == 0 {
             return Ok(None);
         }
@@ -149,33 +162,17 @@ impl Initrd {
         {
             return Ok(Some(sole.clone()));
         }
-        let mut joined = Buffer::new(self.len)?;
+        let mut joined = Buffer::new(self.len).map_err(buffer::why_not)?;
         for piece in self.pieces {
             joined.extend_with(piece.padding, 0, GFP_KERNEL_ACCOUNT)?;
             for bytes in piece.bytes.get().chunks(STEP) {
                 if klib::killed() {
-                    return Err(EINTR);
+                    return Err(ParseError::interrupted());
                 }
                 joined.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
             }
         }
         Ok(Some(Resource::new(joined, Covered::Nothing)?))
-    }
-}
-
-/// Why a piece is not taken.
-pub(crate) fn why_not(error: Error) -> &'static str {
-    match error {
-        EFBIG => "it would be too long, or of too many pieces",
-        _ => "there is no memory for it",
-    }
-}
-
-/// Why the pieces are not joined.
-pub(crate) fn why_not_joined(error: Error) -> &'static str {
-    match error {
-        EINTR => "killed by a signal",
-        _ => buffer::why_not(error),
     }
 }
 
@@ -187,7 +184,7 @@ mod tests {
     fn resource(bytes: &[u8]) -> Result<Resource> {
         let mut buffer = Buffer::new(bytes.len() as u64)?;
         buffer.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT)?;
-        Resource::new(buffer, Covered::Nothing)
+        Ok(Resource::new(buffer, Covered::Nothing)?)
     }
 
     fn read(initrd: &Initrd, offset: usize, len: usize) -> Result<KVec<u8>> {
@@ -248,7 +245,7 @@ mod tests {
         for _ in 0..PIECES_MAX {
             initrd.append(piece.clone())?;
         }
-        assert_eq!(initrd.append(piece), Err(EFBIG));
+        assert_eq!(initrd.append(piece), Err(TOO_LONG));
         assert_eq!(initrd.len(), 4 * PIECES_MAX as u64);
         Ok(())
     }

@@ -50,7 +50,7 @@ const FUNCTIONS_MAX: usize = 256;
 const LICENSE_MAX: u64 = 128;
 
 /// Section of the program.
-const PROGRAM: &CStr = c"kexec";
+pub const PROGRAM: &CStr = c"kexec";
 
 /// Size of an instruction in bytes.
 pub const INSN_SIZE: u64 = 8;

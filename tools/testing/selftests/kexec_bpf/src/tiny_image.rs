@@ -39,11 +39,11 @@ pub const REACH: &str = "the sections reach into the certificate table or past t
 /// What can be wrong with a signature: the errno, and the reason in the log.
 pub const MISFIT: (i32, &str) = (
     libc::EKEYREJECTED,
-    "its signature does not fit, or is not trusted",
+    "its signature does not match, or is not trusted",
 );
 pub const UNTRUSTED: (i32, &str) = (libc::EKEYREJECTED, "no trusted key signed it");
 pub const MALFORMED: (i32, &str) = (libc::ELIBBAD, "its signature is malformed");
-pub const UNSUPPORTED: (i32, &str) = (libc::ENOPKG, "its signature is of an unsupported kind");
+pub const UNSUPPORTED: (i32, &str) = (libc::ENOPKG, "its signature is of an unsupported type");
 
 /// A signed image of two sections, `.text` and `.bpf`. Its certificate table begins where they end.
 pub struct Tiny {

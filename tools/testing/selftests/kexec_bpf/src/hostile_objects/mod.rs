@@ -79,7 +79,7 @@ fn too_big(what: impl Into<String>, object: Vec<u8>, rule: &str, at: usize) -> C
 }
 
 /// The reason if the kernel's own check of types fails.
-pub const BAD_BTF: &str = "object: the kernel refuses its BTF";
+pub const BAD_BTF: &str = "object: the kernel rejected its BTF";
 
 fn bad_btf(what: impl Into<String>, object: Vec<u8>) -> Case {
     case(what, object, ELIBBAD, BAD_BTF.into())
@@ -87,7 +87,7 @@ fn bad_btf(what: impl Into<String>, object: Vec<u8>) -> Case {
 
 /// Refused by the verifier, which says why.
 fn verifier(what: impl Into<String>, object: Vec<u8>, errno: i32, says: impl Into<String>) -> Case {
-    let why = format!("program: the verifier refuses it: -{errno}");
+    let why = format!("program: the verifier rejected it: -{errno}");
     Case {
         says: says.into(),
         ..case(what, object, ELIBEXEC, why)

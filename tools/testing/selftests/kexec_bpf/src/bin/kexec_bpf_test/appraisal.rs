@@ -66,7 +66,7 @@ fn refused(image: &File, errno: i32, why: &str) -> Result {
 }
 
 fn appraised() -> Result {
-    const BY_IMA: &str = "IMA or another security module refuses it: -13";
+    const BY_IMA: &str = "IMA or another security module rejected it: -13";
     add_rules()?;
     let (unsigned, signed) = (policy_image("none")?, policy_image("builtin")?);
     let mut signature = stored("policy/none.ima")?;

@@ -75,7 +75,7 @@ impl Kind {
             Unreadable => (libc::EIO, "the file cannot be read: -22"),
             Shorter => (libc::EIO, "the file cannot be read: -5"),
             Large => (libc::EFBIG, "the file is larger than 1 GiB"),
-            Written => (libc::EBUSY, "someone writes to the file: -26"),
+            Written => (libc::EBUSY, "the file is open for writing: -26"),
             NoFile => (libc::EBADF, "not a regular file that is open for reading"),
             NotOpen => (libc::EBADF, "is not an open descriptor"),
         }

@@ -137,11 +137,7 @@ fn unsigned_image() -> Result {
     for (name, errno, why) in [
         ("unsigned", libc::EKEYREJECTED, "it is not signed"),
         ("untrusted", libc::EKEYREJECTED, "no trusted key signed it"),
-        (
-            "revoked",
-            libc::EKEYREVOKED,
-            "it was revoked, or its signer",
-        ),
+        ("revoked", libc::EKEYREVOKED, "it or its signer was revoked"),
     ] {
         let run = Load::dry(&file(&image(name)?)?).run();
         if enforced() {

@@ -145,10 +145,7 @@ fn nothing_reserved() -> Result {
         flags: ON_CRASH,
         ..Load::dry(&image)
     };
-    let why = format!(
-        "kernel: kexec_file does not take it: -{}",
-        libc::EADDRNOTAVAIL
-    );
+    let why = format!("kernel: kexec_file rejected it: -{}", libc::EADDRNOTAVAIL);
     load.run().refused(libc::EADDRNOTAVAIL, &why)?;
     both(false, false)
 }

@@ -74,7 +74,10 @@ fn other_shapes() -> Result {
     ] {
         let data = map(MapType::Array, 4, value, entries, 0)?;
         run(&image_file()?, data.as_fd().as_raw_fd())
-            .refused(libc::ELIBBAD, "private data: not of the declared shape")
+            .refused(
+                libc::ELIBBAD,
+                "private data: value size or entry count differs from the declaration",
+            )
             .context(format!("{value}, {entries}"))?;
     }
     Ok(())

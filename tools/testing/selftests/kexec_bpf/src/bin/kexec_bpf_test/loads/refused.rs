@@ -44,7 +44,7 @@ tests! {
 }
 
 const NOT_A_FILE: &str = "not a regular file that is open for reading";
-const MISFIT: &str = "its signature does not fit, or is not trusted";
+const MISFIT: &str = "its signature does not match, or is not trusted";
 
 fn dry(bytes: &[u8]) -> Result<Loaded> {
     Ok(Load::dry(&file(bytes)?).run())
@@ -220,7 +220,10 @@ fn its_own_image() -> Result {
         let why = format!("program: {what}: no signature covers all of them");
         return run.refused(libc::EACCES, &why);
     }
-    run.refused(libc::ELOOP, "nesting: the program hands its own image back")?;
+    run.refused(
+        libc::ELOOP,
+        "nesting: the program bound its own image as kernel",
+    )?;
     let level = format!("program: kernel of {} bytes", image.len());
     let levels = run.log.iter().filter(|line| **line == level).count();
     equal("times that it was bound", levels, 1)
@@ -229,7 +232,7 @@ fn its_own_image() -> Result {
 fn the_verifier_refuses() -> Result {
     let image = image("forbidden_helper")?;
     let run = dry(&image)?;
-    run.refused(libc::ELIBEXEC, "program: the verifier refuses it: -22")?;
+    run.refused(libc::ELIBEXEC, "program: the verifier rejected it: -22")?;
     let log = run.log.join("\n");
     equal(
         "the verifier's log",

@@ -237,7 +237,7 @@ fn signed() -> Result {
         (
             "forbidden_helper",
             ELIBEXEC,
-            "program: the verifier refuses it: -22",
+            "program: the verifier rejected it: -22",
         ),
     ] {
         let run = Load::dry(&file(&image(name)?)?).run();

@@ -49,7 +49,7 @@ fn resources() -> Result {
 }
 
 fn pieces_of_the_initrd() -> Result {
-    let why = "program: initrd: it would be too long, or of too many pieces";
+    let why = "program: initrd: it would be too long, or have too many pieces";
     // All pieces fit, but the program binds no kernel.
     run(PIECES, PIECES_MAX, 0)?.refused(libc::ECANCELED, "the program bound no kernel")?;
     run(PIECES, PIECES_MAX + 1, 0)?.refused(libc::EFBIG, why)
@@ -108,7 +108,7 @@ fn memory_of_a_joined_initrd() -> Result {
         (
             4,
             libc::EFBIG,
-            "initrd: with it, all loads would take over half of the memory",
+            "initrd: with it, all loads together would take more than half of the memory",
         ),
     ] {
         let initrd = sparse(budget()? * tenths / 10)?;
@@ -128,7 +128,7 @@ fn memory_of_all_loads() -> Result {
     let first = Child::start(&Load::dry(fuse.file()))?;
     let asked = fuse.asked()?;
     let other = sparse(budget()? * 6 / 10)?;
-    let over = "image: with it, all loads would take over half of the memory";
+    let over = "image: with it, all loads together would take more than half of the memory";
     Load::dry(&other).run().refused(libc::EFBIG, over)?;
     fuse.fail(&asked);
     let (end, _) = first.wait()?;

@@ -38,7 +38,7 @@ use Verdict::{Loads, Refused};
 const UNKNOWN: Verdict<'_> = Refused(libc::EKEYREJECTED, "no trusted key signed it");
 const MISFIT: Verdict<'_> = Refused(
     libc::EKEYREJECTED,
-    "its signature does not fit, or is not trusted",
+    "its signature does not match, or is not trusted",
 );
 const MALFORMED: Verdict<'_> = Refused(libc::ELIBBAD, "its signature is malformed");
 
