@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The C edge of kexec_bpf_load(2): the program type, the system call, and what the Rust part calls
- * of the kernel. Each function converts, calls and returns.
+ * The C edge of kexec_bpf_load(2): the operations of the program type, the system call, and the
+ * functions by which Rust calls the kernel. Most of these fill in a structure and call one other
+ * function. Code that needs macros or inline functions of C is here, too: the loop that programs
+ * call, copies of arrays, and the record that a load leaves.
  */
 #define pr_fmt(fmt) "kexec_bpf: " fmt
 
@@ -26,16 +28,16 @@
 
 /*
  * A sleepable program runs in an RCU-tasks-trace section and on one CPU. Until the section ends, no
- * sleepable program and none of its maps is freed in the whole system, and the CPU cannot go
- * offline. But a kfunc can wait for a file system, or for a page of user space, as long as those
- * like, and a loop can run for long. So all kfuncs, and the loop between two rounds, leave the
- * section and enter a new one before the program goes on.
+ * sleepable program is freed in the whole system, nor any map of one, and the CPU cannot go
+ * offline. But a kfunc can wait for a file system, or for a page of user space, for as long as
+ * these take, and a loop can run for long. So every kfunc, and the loop between two rounds, leaves
+ * the section, and enters a new one before the program goes on.
  *
- * This is sound, as nothing that the program keeps depends on the section or on the CPU. Its
- * pointers are to its context, to its stack, which is the task's, and to values of arrays. Whoever
- * calls kexec_bpf_prog_run() has a reference to the program, and the program has references to the
- * arrays. The verifier gives programs of this type neither a private stack nor per-CPU maps.
- * Statistics are per CPU, but are taken after the program has returned.
+ * This is sound, because nothing that the program keeps depends on the section or on the CPU. Its
+ * pointers lead to its context, to its stack, which is the task's, and to values of arrays. The
+ * caller of kexec_bpf_prog_run() has a reference to the program, and the program has references to
+ * the arrays. The verifier gives programs of this type neither a private stack nor per-CPU maps.
+ * Statistics are per CPU, but they are taken after the program has returned.
  */
 void kexec_bpf_enter(void)
 {
@@ -49,7 +51,7 @@ void kexec_bpf_leave(void)
 	rcu_read_unlock_trace();
 }
 
-/* bpf_loop(), but a fatal signal ends it. */
+/* Like bpf_loop(), but a fatal signal ends it. */
 BPF_CALL_4(kexec_bpf_loop, u32, nr_loops, void *, callback_fn, void *, callback_ctx, u64, flags)
 {
 	bpf_callback_t callback = (bpf_callback_t)callback_fn;
@@ -81,7 +83,7 @@ static const struct bpf_func_proto kexec_bpf_loop_proto = {
 	.arg4_type	= ARG_ANYTHING,
 };
 
-/* A closed list: what bpf_base_func_proto() hands out depends on the caller. */
+/* A closed list: the helpers that bpf_base_func_proto() allows depend on the caller. */
 static const struct bpf_func_proto *kexec_func_proto(enum bpf_func_id func_id,
 						     const struct bpf_prog *prog)
 {
@@ -122,7 +124,7 @@ static int kexec_test_run(struct bpf_prog *prog, const union bpf_attr *kattr,
 	};
 	int err;
 
-	/* Descriptors travel: having loaded the program gives no right to run it. */
+	/* A descriptor can be passed on: who loaded the program may not be who runs it. */
 	if (!capable(CAP_SYS_BOOT))
 		return -EPERM;
 	if (kattr->test.flags || kattr->test.cpu || kattr->test.batch_size)
@@ -157,7 +159,7 @@ const struct bpf_prog_ops kexec_prog_ops = {
 
 /* The system call. */
 
-/* Without CONFIG_CRASH_DUMP there is no crash kernel: it would replace the one to reboot into. */
+/* Without CONFIG_CRASH_DUMP, a crash kernel would replace the kernel to reboot into. */
 #define KEXEC_BPF_FLAGS	(KEXEC_BPF_DRY_RUN | KEXEC_BPF_DEBUG | \
 			 (IS_ENABLED(CONFIG_CRASH_DUMP) ? KEXEC_BPF_ON_CRASH : 0))
 
@@ -185,9 +187,9 @@ SYSCALL_DEFINE2(kexec_bpf_load, struct kexec_bpf_args __user *, uargs, size_t, s
 	return kexec_bpf_rs_load(&args);
 }
 
-/* What Rust calls, in the order of the flow. */
+/* The functions that Rust calls, in the order of the flow. */
 
-/* Counts memory for the budget of all loads, those of kexec_file_load(2) among them. */
+/* Counts memory for the budget that all loads share, including those of kexec_file_load(2). */
 int kexec_bpf_charge(u64 len)
 {
 	return kexec_file_charge(len) ? -EFBIG : 0;
@@ -211,7 +213,7 @@ u32 kexec_bpf_machine(void)
 	return IMAGE_FILE_MACHINE_UNKNOWN;
 }
 
-/* The length of a file that can be read as a whole. */
+/* Returns the length of a file that can be read as a whole. */
 ssize_t kexec_bpf_file_size(struct file *file)
 {
 	if (!(file->f_mode & FMODE_READ) || !S_ISREG(file_inode(file)->i_mode))
@@ -241,19 +243,19 @@ int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *dig
 	return err;
 }
 
-/* Whether an image needs a signature of its own. */
+/* Returns whether an image needs a signature of its own. */
 bool kexec_bpf_sig_enforced(void)
 {
 	return kexec_sig_enforced();
 }
 
-/* Under lockdown, the question leaves the notice that someone tried. */
+/* Under lockdown, asking leaves the notice that someone tried to load an unsigned image. */
 void kexec_bpf_note_unverified(void)
 {
 	kexec_unverified_permitted();
 }
 
-/* The BTF ID of a kernel function, or a negative errno. */
+/* Returns the BTF ID of a kernel function, or a negative errno. */
 s32 kexec_bpf_kfunc_id(const char *name)
 {
 	struct btf *btf = bpf_get_btf_vmlinux();
@@ -304,7 +306,7 @@ int kexec_bpf_map_fill(struct bpf_map *map, const void *data, u32 len, bool free
 	return freeze ? bpf_map_freeze(map) : 0;
 }
 
-/* Copies a plain array, which may change meanwhile, into one that no one else writes to. */
+/* Copies a plain array, which may change meanwhile, to an array that nobody else writes to. */
 int kexec_bpf_map_copy(struct bpf_map *to, struct bpf_map *from)
 {
 	u32 i;
@@ -321,7 +323,7 @@ int kexec_bpf_map_copy(struct bpf_map *to, struct bpf_map *from)
 	return 0;
 }
 
-/* An array of the kernel's own with what is in the user's. */
+/* Makes an array of the kernel's own, and copies the user's array to it. */
 struct bpf_map *kexec_bpf_map_snapshot(int fd)
 {
 	struct kexec_bpf_map_spec spec = { .name = KEXEC_BPF_PRIVATE_MAP };
@@ -332,7 +334,7 @@ struct bpf_map *kexec_bpf_map_snapshot(int fd)
 	user = __bpf_map_get(f);
 	if (IS_ERR(user) || !(fd_file(f)->f_mode & FMODE_CAN_READ))
 		return ERR_PTR(-EBADF);
-	/* An offloaded array is one by its type alone: it has no lookup. */
+	/* An offloaded array has no lookup operation, although its type is that of an array. */
 	if (user->map_type != BPF_MAP_TYPE_ARRAY || bpf_map_is_offloaded(user) ||
 	    !IS_ERR_OR_NULL(user->record))
 		return ERR_PTR(-ELIBBAD);
@@ -358,8 +360,8 @@ void kexec_bpf_map_put(struct bpf_map *map)
 }
 
 /*
- * The verifier's log goes to @log, which has room for @log_len zeroes; none if that is 0. It ends
- * with a NUL.
+ * Verifies and compiles a program. Writes the verifier's log to @log, which has @log_len bytes, all
+ * of them zero. The log ends with a NUL. There is no log if @log_len is 0.
  */
 struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, char *log,
 				     u32 log_len)
@@ -411,7 +413,7 @@ void kexec_bpf_prog_put(struct bpf_prog *prog)
 	bpf_prog_put(prog);
 }
 
-/* Whether a loader of this architecture knows the kernel. */
+/* Returns 0 if a loader of this architecture knows the format of the kernel. */
 int kexec_bpf_probe(const void *kernel, size_t len)
 {
 	return PTR_ERR_OR_ZERO(kexec_file_probe(kernel, len));
@@ -438,7 +440,7 @@ int kexec_bpf_install(const struct kexec_bpf_parts *parts, u32 flags)
 	return kexec_file_load_bufs(&bufs, file_flags);
 }
 
-/* One audit and one dmesg line a load. What there is none of is '?'. */
+/* Leaves one audit record and one line in dmesg for a load. '?' stands for a missing value. */
 void kexec_bpf_leave_record(const struct kexec_bpf_record *record)
 {
 	const char *op = record->flags & KEXEC_BPF_DRY_RUN ? "dry-run" : "load";
