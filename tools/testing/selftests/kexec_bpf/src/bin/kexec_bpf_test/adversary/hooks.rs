@@ -15,9 +15,7 @@ use support::object::{open, Object};
 
 use super::all;
 use super::functions::{functions, injectable, Function, Returns};
-use super::programs::{
-    asks_for_cookie, attach, probe, put_into_array, writes_registers, Act, Kind, Target,
-};
+use super::programs::{asks_for_cookie, attach, probe, Act, Kind, Target};
 use super::scene::Scene;
 
 tests! {
@@ -28,7 +26,6 @@ tests! {
     values_by_a_probe,
     a_replacement_for_a_program,
     a_replacement_for_a_probe,
-    registers,
     of_another_link,
 }
 
@@ -357,17 +354,6 @@ fn refused(what: &str, loaded: Result<Object>, why: &str) -> Result {
         Err(skipped) => Err(skipped),
         Ok(_) => Err(format!("{what}: the verifier accepts it").into()),
     }
-}
-
-/// A program at a probe cannot write to registers, and neither can a program that it tail-calls.
-fn registers() -> Result {
-    let program = writes_registers()?;
-    equal(
-        "attached",
-        probe(&program, "security_locked_down").is_err(),
-        true,
-    )?;
-    equal("errno", put_into_array(&program)?, libc::EINVAL)
 }
 
 /// A program for a link to several functions finds its own context there, and at a probe something

@@ -5,6 +5,7 @@
 //!
 //! Each test makes attempts of one kind: all of them with `--all`, otherwise a fixed sample.
 
+pub mod attached;
 pub mod envelope;
 pub mod files;
 pub mod hooks;

@@ -31,6 +31,14 @@ pub enum Kind {
     Kprobe,
     /// By a link of this type to probes of several functions.
     Multi(u32),
+    /// To the entry and the return of the function with this ID.
+    Session(u32),
+    /// To a tracepoint.
+    RawTracepoint,
+    /// To a tracepoint that passes a buffer to write to.
+    RawTracepointWritable,
+    /// By a test run.
+    Syscall,
 }
 
 /// The action of a program when the thread reaches it.
@@ -194,6 +202,15 @@ impl Drop for Target {
 
 /// Loads a program of these instructions.
 pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
+    let flags = match kind {
+        Kind::Syscall => libbpf_sys::BPF_F_SLEEPABLE,
+        _ => 0,
+    };
+    load_with(flags, kind, instructions)
+}
+
+/// Loads a program of these instructions, with these flags.
+pub fn load_with(flags: u32, kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
     let tracing = libbpf_sys::BPF_PROG_TYPE_TRACING;
     let (program, attach, function) = match kind {
         Kind::ModifyReturn(id) => (tracing, libbpf_sys::BPF_MODIFY_RETURN, id),
@@ -203,12 +220,17 @@ pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
         Kind::Lsm(id) => (libbpf_sys::BPF_PROG_TYPE_LSM, libbpf_sys::BPF_LSM_MAC, id),
         Kind::Kprobe => (libbpf_sys::BPF_PROG_TYPE_KPROBE, 0, 0),
         Kind::Multi(attach) => (libbpf_sys::BPF_PROG_TYPE_KPROBE, attach, 0),
+        Kind::Session(id) => (tracing, libbpf_sys::BPF_TRACE_FSESSION, id),
+        Kind::RawTracepoint => (libbpf_sys::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
+        Kind::RawTracepointWritable => (libbpf_sys::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, 0, 0),
+        Kind::Syscall => (libbpf_sys::BPF_PROG_TYPE_SYSCALL, 0, 0),
     };
     let mut log = vec![0u8; 1 << 16];
     let mut options = bpf_prog_load_opts {
         sz: size_of::<bpf_prog_load_opts>() as _,
         expected_attach_type: attach,
         attach_btf_id: function,
+        prog_flags: flags,
         log_level: 1,
         log_size: log.len() as u32,
         log_buf: log.as_mut_ptr().cast(),
@@ -231,9 +253,12 @@ pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
     })
 }
 
-/// Loads a program for probes that writes to a register of what is probed.
-pub fn writes_registers() -> Result<OwnedFd, String> {
-    load(Kind::Kprobe, &[store_zero(1, 0), mov(0, 0), EXIT])
+/// Creates an array, with one element, of programs or of values of this size.
+pub fn array(kind: libbpf_sys::bpf_map_type, size: u32) -> Result<OwnedFd> {
+    let name = c"array".as_ptr();
+    // SAFETY: The name ends with a NUL.
+    let fd = unsafe { libbpf_sys::bpf_map_create(kind, name, 4, size, 1, ptr::null()) };
+    checked(fd).context("map")
 }
 
 /// Loads a program for probes that asks for what was given along with it when it was attached.
@@ -241,22 +266,23 @@ pub fn asks_for_cookie(kind: Kind) -> Result<OwnedFd, String> {
     load(kind, &[call(174), mov(0, 0), EXIT])
 }
 
-/// Puts a program into an array for tail calls. Returns 0 or an errno.
-pub fn put_into_array(program: &OwnedFd) -> Result<i32> {
-    let (kind, name) = (libbpf_sys::BPF_MAP_TYPE_PROG_ARRAY, c"programs".as_ptr());
-    // SAFETY: The name ends with a NUL.
-    let fd = unsafe { libbpf_sys::bpf_map_create(kind, name, 4, 4, 1, ptr::null()) };
-    let map = checked(fd).context("map")?;
+/// Creates an array of programs, for others to call.
+pub fn programs() -> Result<OwnedFd> {
+    array(libbpf_sys::BPF_MAP_TYPE_PROG_ARRAY, 4)
+}
+
+/// Puts a program into an array. Returns 0 or an errno.
+pub fn put(array: &OwnedFd, program: &OwnedFd) -> i32 {
     let (key, value) = (0u32, program.as_raw_fd());
     // SAFETY: Key and value have the sizes that the map was created with.
-    Ok(-unsafe {
+    -unsafe {
         libbpf_sys::bpf_map_update_elem(
-            map.as_raw_fd(),
+            array.as_raw_fd(),
             ptr::from_ref(&key).cast(),
             ptr::from_ref(&value).cast(),
             0,
         )
-    })
+    }
 }
 
 /// Attaches a program that is not a probe, until the result is dropped.
@@ -293,7 +319,7 @@ pub fn probe(program: &OwnedFd, function: &str) -> Result<OwnedFd> {
     }
 }
 
-const EXIT: u64 = 0x95;
+pub const EXIT: u64 = 0x95;
 
 const fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> u64 {
     code as u64
@@ -303,20 +329,60 @@ const fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> 
         | ((constant as u32 as u64) << 32)
 }
 
-fn store_zero(to: u8, offset: i16) -> u64 {
-    instruction(0x7a, to, 0, offset, 0)
+/// Stores so many bytes.
+pub fn store_zero(bytes: i16, to: u8, offset: i16) -> u64 {
+    let code = match bytes {
+        1 => 0x72,
+        2 => 0x6a,
+        4 => 0x62,
+        _ => 0x7a,
+    };
+    instruction(code, to, 0, offset, 0)
 }
 
-fn mov(to: u8, value: i32) -> u64 {
+pub fn mov(to: u8, value: i32) -> u64 {
     instruction(0xb7, to, 0, 0, value)
 }
 
-fn mov_register(to: u8, from: u8) -> u64 {
+pub fn mov_register(to: u8, from: u8) -> u64 {
     instruction(0xbf, to, from, 0, 0)
 }
 
 fn call(helper: i32) -> u64 {
     instruction(0x85, 0, 0, 0, helper)
+}
+
+/// Calls the function with this ID in the kernel's BTF.
+pub fn call_kfunc(id: u32) -> u64 {
+    instruction(0x85, 0, 2, 0, id as i32)
+}
+
+pub fn or(to: u8, from: u8) -> u64 {
+    instruction(0x4f, to, from, 0, 0)
+}
+
+pub fn shift_right(to: u8, bits: i32) -> u64 {
+    instruction(0x77, to, 0, 0, bits)
+}
+
+pub fn add(to: u8, value: i32) -> u64 {
+    instruction(0x07, to, 0, 0, value)
+}
+
+pub fn skip_if_zero(a: u8, instructions: i16) -> u64 {
+    instruction(0x15, a, 0, instructions, 0)
+}
+
+/// Continues with the program in an array, if there is one.
+pub fn tail_call(context: u8, array: &OwnedFd) -> Vec<u64> {
+    let fd = array.as_raw_fd();
+    vec![
+        mov_register(1, context),
+        instruction(0x18, 2, 1, 0, fd),
+        0,
+        mov(3, 0),
+        call(12),
+    ]
 }
 
 fn constant(to: u8, value: u64) -> [u64; 2] {
@@ -335,6 +401,10 @@ fn map_value(to: u8, map: i32, offset: i32) -> [u64; 2] {
 
 fn load_word(to: u8, from: u8, offset: i16) -> u64 {
     instruction(0x61, to, from, offset, 0)
+}
+
+pub fn load_double(to: u8, from: u8, offset: i16) -> u64 {
+    instruction(0x79, to, from, offset, 0)
 }
 
 fn store_word(to: u8, offset: i16, value: i32) -> u64 {
