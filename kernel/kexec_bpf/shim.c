@@ -456,6 +456,10 @@ void kexec_bpf_leave_record(const struct kexec_bpf_record *record)
 		  algo, colon, (int)record->digest_len, record->digest,
 		  no_key, key_len, record->key, record->verdict);
 
+	/* Without a daemon, it would be in dmesg twice. */
+	if (audit_enabled == AUDIT_OFF)
+		return;
+
 	ab = audit_log_start(audit_context(), GFP_KERNEL, AUDIT_KEXEC_BPF);
 	if (!ab)
 		return;

@@ -2,13 +2,15 @@
 
 //! The audit record that each load leaves.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::process;
 
 use rustix::net::netlink::{self, SocketAddrNetlink};
-use rustix::net::{bind, recv, socket_with, AddressFamily, RecvFlags, SocketFlags, SocketType};
+use rustix::net::{bind, recv, sendto, socket_with};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-use support::harness::{Context, Result};
+use support::harness::{equal, Context, Result};
 use support::load::{file, image, unload, Load, Loaded};
 use support::uapi::{DRY_RUN, ON_CRASH};
 
@@ -17,6 +19,7 @@ tests! {
     of_a_load,
     of_dry_runs,
     of_refusals,
+    none_while_audit_is_off,
 }
 
 const AUDIT_KEXEC_BPF: u16 = 1340;
@@ -25,7 +28,7 @@ const READLOG: u32 = 1;
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
 
-/// A socket that receives all audit records.
+/// A socket that receives all audit records. Audit is on until it is dropped.
 struct Listener(OwnedFd);
 
 impl Listener {
@@ -34,26 +37,63 @@ impl Listener {
         let audit = Some(netlink::AUDIT);
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, audit)?;
         bind(&socket, &SocketAddrNetlink::new(0, READLOG))?;
-        Ok(Self(socket))
+        let listener = Self(socket);
+        listener.set_enabled(true)?;
+        Ok(listener)
+    }
+
+    /// Turns audit on or off.
+    fn set_enabled(&self, enabled: bool) -> io::Result<()> {
+        const AUDIT_SET: u16 = 1001;
+        const NLM_F_REQUEST: u16 = 1;
+        const AUDIT_STATUS_ENABLED: u32 = 1;
+        // The start of `struct audit_status`: the fields to set, and the first of them.
+        let status = [AUDIT_STATUS_ENABLED, u32::from(enabled)];
+        let len = (HEADER + size_of_val(&status)) as u32;
+        let mut message = vec![0; HEADER];
+        message[..4].copy_from_slice(&len.to_ne_bytes());
+        message[4..6].copy_from_slice(&AUDIT_SET.to_ne_bytes());
+        message[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+        message.extend(status.map(u32::to_ne_bytes).concat());
+        let kernel = SocketAddrNetlink::new(0, 0);
+        sendto(&self.0, &message, SendFlags::empty(), &kernel)?;
+        Ok(())
+    }
+
+    /// Waits for the next record of a load, and returns its text.
+    fn next(&self) -> Result<String> {
+        let mut message = [0u8; 8192];
+        loop {
+            let (len, _) = recv(&self.0, &mut message, RecvFlags::empty())?;
+            if len > HEADER && message[4..6] == AUDIT_KEXEC_BPF.to_ne_bytes() {
+                return Ok(String::from_utf8_lossy(&message[HEADER..len]).into_owned());
+            }
+        }
     }
 
     /// Waits for the record of this load, and returns its text. Records of earlier loads may arrive
     /// late.
     fn record(&self, run: &Loaded) -> Result<String> {
-        let mut message = [0u8; 8192];
         loop {
-            let (len, _) = recv(&self.0, &mut message, RecvFlags::empty())?;
-            if len > HEADER && message[4..6] == AUDIT_KEXEC_BPF.to_ne_bytes() {
-                let record = String::from_utf8_lossy(&message[HEADER..len]).into_owned();
-                let digest = field(&record, "digest").unwrap_or_default();
-                let digest = digest.rsplit(':').next().unwrap_or_default();
-                let digest = format!("digest {digest}");
-                if run.log.iter().any(|line| line.ends_with(&digest)) {
-                    return Ok(record);
-                }
+            let record = self.next()?;
+            if is_of(&record, run) {
+                return Ok(record);
             }
         }
     }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.set_enabled(false);
+    }
+}
+
+/// Whether the record is of this load.
+fn is_of(record: &str, run: &Loaded) -> bool {
+    let digest = field(record, "digest").unwrap_or_default();
+    let digest = format!("digest {}", digest.rsplit(':').next().unwrap_or_default());
+    run.log.iter().any(|line| line.ends_with(&digest))
 }
 
 /// The value of a field.
@@ -151,4 +191,19 @@ fn of_refusals() -> Result {
             ("res", "0"),
         ],
     )
+}
+
+fn none_while_audit_is_off() -> Result {
+    let listener = Listener::new()?;
+    listener.set_enabled(false)?;
+    let without = Load::dry(&file(&image("nobpf")?)?).run();
+    listener.set_enabled(true)?;
+    let with = Load::dry(&file(&image("plain")?)?).run();
+    loop {
+        let record = listener.next()?;
+        equal(&record, is_of(&record, &without), false)?;
+        if is_of(&record, &with) {
+            return Ok(());
+        }
+    }
 }
