@@ -7,7 +7,8 @@ help:
 	@echo 'make check         every test'
 	@echo 'make check-debug   the tests of the kernel, on x86_64, with KASAN, lockdep, kmemleak and the like (hours)'
 	@echo 'make suite NAME=NAME      one suite of scripts/suites, for instance boot, style or parsers'
-	@echo 'make selftest NAME=NAME   the selftests whose names contain NAME: make selftest NAME=files:: [LOCKDOWN=integrity]'
+	@echo 'make selftest NAME=NAME   the selftests whose names contain NAME: make selftest NAME=kfuncs::carrier [LOCKDOWN=integrity]'
+	@echo 'make kunit         the KUnit tests of parsers and decompression, in user-mode Linux; with ARCH=x86_64 all of them'
 	@echo 'make adversary     everything that the tests let root try, under each lockdown level (hours)'
 	@echo 'make fuzz          the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
 	@echo 'make bench         what a load costs, beside what people do instead: tables and numbers'
@@ -31,6 +32,8 @@ suite:
 	@scripts/suites/$(or $(NAME),$(error NAME is missing: one of $(notdir $(filter-out %.sh,$(wildcard scripts/suites/*)))))
 selftest:
 	@scripts/selftest $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) $(NAME)
+kunit:
+	@scripts/kunit $(if $(ARCH),--arch $(ARCH)) $(NAME)
 adversary:
 	@for level in integrity confidentiality none; do \
 		scripts/selftest --lockdown $$level --all adversary:: || status=1; \
@@ -50,4 +53,4 @@ vm:
 clean:
 	@scripts/clean
 
-.PHONY: help demo check check-debug suite selftest adversary bench fuzz kernel series series-check vm clean
+.PHONY: help demo check check-debug suite selftest kunit adversary bench fuzz kernel series series-check vm clean
