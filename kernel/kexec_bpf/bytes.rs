@@ -2,8 +2,12 @@
 
 //! Checked reads from untrusted bytes.
 
-use crate::error::ParseError;
 use core::ops::Range;
+
+use kernel::prelude::*;
+use zerocopy::little_endian::U32;
+
+use crate::error::ParseError;
 
 /// The most blocks of a compressed stream. Before the first block is decoded, the headers of all
 /// blocks are read, which no signal interrupts; and each block takes time to decode even if it has
@@ -40,26 +44,20 @@ pub fn slice<'a>(
         .ok_or_else(|| ParseError::malformed(wrong, at))
 }
 
-/// The little-endian `u16` at `at`.
-pub fn le16(data: &[u8], at: u64) -> Result<u16, ParseError> {
-    array(data, at).map(u16::from_le_bytes)
-}
-
 /// The little-endian `u32` at `at`.
 pub fn le32(data: &[u8], at: u64) -> Result<u32, ParseError> {
-    array(data, at).map(u32::from_le_bytes)
+    read(data, at).map(U32::get)
 }
 
-/// The little-endian `u64` at `at`.
-pub fn le64(data: &[u8], at: u64) -> Result<u64, ParseError> {
-    array(data, at).map(u64::from_le_bytes)
+/// The structure at `at`.
+pub fn read<T: FromBytes>(data: &[u8], at: u64) -> Result<T, ParseError> {
+    let bytes = slice(data, at, size_of::<T>() as u64, ENDS_INSIDE)?;
+    T::read_from_bytes(bytes).map_err(|_| ParseError::malformed(ENDS_INSIDE, at))
 }
 
 /// The `N` bytes at `at`.
 pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N], ParseError> {
-    slice(data, at, N as u64, ENDS_INSIDE)?
-        .try_into()
-        .map_err(|_| ParseError::malformed(ENDS_INSIDE, at))
+    read(data, at)
 }
 
 /// Reads one field after the other.
@@ -105,23 +103,31 @@ impl<'a> Reader<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_bytes)]
 mod tests {
     use super::*;
+    use zerocopy::little_endian::{
+        U16,
+        U64, //
+    };
 
     const DATA: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 
     #[test]
     fn fields() {
-        assert_eq!(le16(&DATA, 6), Ok(0x0807));
+        assert_eq!(read::<U16>(&DATA, 6).map(U16::get), Ok(0x0807));
         assert_eq!(le32(&DATA, 4), Ok(0x0807_0605));
-        assert_eq!(le64(&DATA, 0), Ok(0x0807_0605_0403_0201));
+        assert_eq!(
+            read::<U64>(&DATA, 0).map(U64::get),
+            Ok(0x0807_0605_0403_0201)
+        );
         assert_eq!(array(&DATA, 7), Ok([8]));
         for at in [7, 8, 9, u64::MAX - 1, u64::MAX] {
             let error = ParseError::malformed("the data ends inside a field", at);
-            assert_eq!(le16(&DATA, at), Err(error));
+            assert_eq!(read::<U16>(&DATA, at), Err(error));
             assert_eq!(le32(&DATA, at), Err(error));
-            assert_eq!(le64(&DATA, at), Err(error));
+            assert_eq!(read::<U64>(&DATA, at), Err(error));
         }
     }
 

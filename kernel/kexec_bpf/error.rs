@@ -110,30 +110,3 @@ impl fmt::Display for ParseError {
         }
     }
 }
-
-// Until all files use the names above.
-pub use crate::printable::printable;
-/// [`ParseError`].
-pub type Error = ParseError;
-/// A [`core::result::Result`].
-pub type Result<T = (), E = ParseError> = core::result::Result<T, E>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn display() {
-        let error = ParseError::malformed("two sections of this name", 0x40);
-        assert_eq!(error.to_string(), "two sections of this name (byte 0x40)");
-        assert_eq!(
-            error.named(b".bpf\0\0\0\0").to_string(),
-            "'.bpf': two sections of this name (byte 0x40)"
-        );
-        assert_eq!(error.kind, Kind::Malformed);
-        let whole = ParseError::whole(Kind::Malformed, "has no type information").named(b"kexec");
-        assert_eq!(whole.to_string(), "'kexec': has no type information");
-        assert_eq!(ParseError::no_memory().to_string(), "out of memory");
-        assert_eq!(ParseError::interrupted().to_string(), "killed by a signal");
-    }
-}

@@ -7,23 +7,121 @@
 //! So the rules here are stricter than a boot firmware's: headers, sections, tail and certificate
 //! table have to tile the file.
 
-use crate::bytes::{
-    array,
-    le16,
-    le32,
-    range,
-    slice, //
+use core::{
+    mem::offset_of,
+    ops::Range, //
 };
-use crate::error::ParseError;
-use core::ops::Range;
+
+use kernel::prelude::*;
+use zerocopy::little_endian::{
+    U16,
+    U32, //
+};
+use zerocopy_derive::{
+    Immutable,
+    KnownLayout, //
+};
+
+use crate::{
+    bytes::{
+        range,
+        read,
+        slice, //
+    },
+    error::ParseError, //
+};
 
 /// The largest image, in bytes.
 pub const IMAGE_MAX: u64 = 1 << 30;
 
-const DOS_HEADER_LEN: u64 = 64;
-const SECTION_HEADER_LEN: usize = 40;
-const DIRECTORY_LEN: u64 = 8;
-const DIRECTORY_CERTIFICATES: u64 = 4;
+/// What the file begins with.
+#[derive(FromBytes)]
+#[repr(C)]
+struct DosHeader {
+    magic: [u8; 2],
+    _unused: [u8; 58],
+    pe_at: U32,
+}
+
+/// What is at [`DosHeader::pe_at`].
+#[derive(FromBytes)]
+#[repr(C)]
+struct PeHeader {
+    magic: [u8; 4],
+    _machine: U16,
+    section_count: U16,
+    _timestamp: U32,
+    _symbol_table: [U32; 2],
+    optional_header_size: U16,
+    _characteristics: U16,
+}
+
+/// What PE32 and PE32+ have in common of the header that follows.
+#[derive(FromBytes)]
+#[repr(C)]
+struct OptionalHeader {
+    magic: U16,
+    _linker_version: [u8; 2],
+    _sizes: [U32; 3],
+    _entry_point: U32,
+    _code_base: U32,
+    _image_base: [U32; 2],
+    _alignments: [U32; 2],
+    _versions: [U16; 6],
+    _win32_version: U32,
+    _image_size: U32,
+    headers_size: U32,
+    checksum: U32,
+    _subsystem: U16,
+    _dll_characteristics: U16,
+}
+
+const MAGIC_PE32: u16 = 0x10b;
+const MAGIC_PE32_PLUS: u16 = 0x20b;
+
+/// The rest of a PE32 optional header.
+#[derive(FromBytes)]
+#[repr(C)]
+struct Pe32Rest {
+    _stack_and_heap_sizes: [U32; 4],
+    _loader_flags: U32,
+    directory_count: U32,
+}
+
+/// The rest of a PE32+ optional header.
+#[derive(FromBytes)]
+#[repr(C)]
+struct Pe32PlusRest {
+    _stack_and_heap_sizes: [[U32; 2]; 4],
+    _loader_flags: U32,
+    directory_count: U32,
+}
+
+/// A data directory; an array of them follows the optional header.
+#[derive(FromBytes)]
+#[repr(C)]
+struct Directory {
+    at: U32,
+    len: U32,
+}
+
+/// Index of the directory that has the certificate table.
+const CERTIFICATES: u64 = 4;
+
+/// An entry of the section table, which follows the data directories.
+#[derive(Debug, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct SectionHeader {
+    name: [u8; 8],
+    virtual_size: U32,
+    _virtual_address: U32,
+    raw_size: U32,
+    raw_at: U32,
+    _relocations: U32,
+    _line_numbers: U32,
+    _counts: [U16; 2],
+    _characteristics: U32,
+}
 
 /// A PE image that keeps all rules.
 ///
@@ -31,13 +129,13 @@ const DIRECTORY_CERTIFICATES: u64 = 4;
 ///
 /// - `checksum`, `directory` and `certificates` are ranges of the file, disjoint and in this order;
 ///   `certificates` ends where the file ends and is empty where the image is not signed.
-/// - `table` is the section table: whole headers.
+/// - `table` is the section table.
 /// - Headers, the sections' raw data and a tail make up the file up to `certificates`, without gap
 ///   or overlap.
 #[derive(Clone, Debug)]
 pub struct Pe<'a> {
     table_at: u64,
-    table: &'a [u8],
+    table: &'a [SectionHeader],
     checksum: Range<usize>,
     directory: Range<usize>,
     certificates: Range<usize>,
@@ -61,69 +159,81 @@ impl<'a> Pe<'a> {
         reason = "sums of 32-bit fields, in 64 bits"
     )]
     pub fn parse(file: &'a [u8]) -> Result<Self, ParseError> {
+        const fn size<T>() -> u64 {
+            size_of::<T>() as u64
+        }
+
         if file.len() as u64 > IMAGE_MAX {
-            return Err(ParseError::too_big(
-                "the image is larger than 1 GiB",
-                IMAGE_MAX,
-            ));
+            let wrong = "the image is larger than 1 GiB";
+            return Err(ParseError::too_big(wrong, IMAGE_MAX));
         }
         if !file.starts_with(b"MZ") {
             return Err(ParseError::not_ours("no MZ signature", 0));
         }
-        let pe = match le32(file, 0x3c) {
-            Ok(pe) => u64::from(pe),
-            Err(_) => return Err(ParseError::not_ours("no PE header", 0x3c)),
+        let pe_field = offset_of!(DosHeader, pe_at) as u64;
+        let pe_at = match read::<DosHeader>(file, 0) {
+            Ok(dos) => u64::from(dos.pe_at),
+            Err(_) => return Err(ParseError::not_ours("no PE header", pe_field)),
         };
-        if array(file, pe) != Ok(*b"PE\0\0") {
-            return Err(ParseError::not_ours("no PE signature", pe));
+        if read(file, pe_at) != Ok(*b"PE\0\0") {
+            return Err(ParseError::not_ours("no PE signature", pe_at));
         }
-        if pe < DOS_HEADER_LEN {
-            return Err(ParseError::malformed(
-                "the PE header is in the DOS header",
-                0x3c,
-            ));
+        if pe_at < size::<DosHeader>() {
+            let wrong = "the PE header is in the DOS header";
+            return Err(ParseError::malformed(wrong, pe_field));
         }
 
-        let coff = pe + 4;
-        let optional = coff + 20;
-        let directories = match le16(file, optional)? {
-            0x10b => optional + 96,
-            0x20b => optional + 112,
-            _ => return Err(ParseError::malformed("neither PE32 nor PE32+", optional)),
+        let pe: PeHeader = read(file, pe_at)?;
+        let optional_at = pe_at + size::<PeHeader>();
+        let optional: OptionalHeader = read(file, optional_at)?;
+        let rest_at = optional_at + size::<OptionalHeader>();
+        let (directory_count, directories_at) = match optional.magic.get() {
+            MAGIC_PE32 => {
+                let rest: Pe32Rest = read(file, rest_at)?;
+                (rest.directory_count, rest_at + size::<Pe32Rest>())
+            }
+            MAGIC_PE32_PLUS => {
+                let rest: Pe32PlusRest = read(file, rest_at)?;
+                (rest.directory_count, rest_at + size::<Pe32PlusRest>())
+            }
+            _ => return Err(ParseError::malformed("neither PE32 nor PE32+", optional_at)),
         };
-        let directory_count = le32(file, directories - 4)?;
-        if !(5..=16).contains(&directory_count) {
+        if !(5..=16).contains(&directory_count.get()) {
             return Err(ParseError::malformed(
                 "not 5 to 16 data directories",
-                directories - 4,
+                directories_at - size::<U32>(),
             ));
         }
 
         // Some readers find the section table after the data directories, some by the length of
         // the optional header. They have to see the same one.
-        let table_at = directories + DIRECTORY_LEN * u64::from(directory_count);
-        if table_at != optional + u64::from(le16(file, coff + 16)?) {
+        let table_at = directories_at + size::<Directory>() * u64::from(directory_count);
+        if table_at != optional_at + u64::from(pe.optional_header_size) {
             return Err(ParseError::malformed(
                 "SizeOfOptionalHeader does not end with the data directories",
-                coff + 16,
+                pe_at + offset_of!(PeHeader, optional_header_size) as u64,
             ));
         }
-        let section_count = le16(file, coff + 2)?;
-        if !(1..=96).contains(&section_count) {
-            return Err(ParseError::malformed("not 1 to 96 sections", coff + 2));
+        if !(1..=96).contains(&pe.section_count.get()) {
+            return Err(ParseError::malformed(
+                "not 1 to 96 sections",
+                pe_at + offset_of!(PeHeader, section_count) as u64,
+            ));
         }
-        let table_len = u64::from(section_count) * SECTION_HEADER_LEN as u64;
-        let headers_len = u64::from(le32(file, optional + 60)?);
+        let table_len = size::<SectionHeader>() * u64::from(pe.section_count);
+        let headers_len = u64::from(optional.headers_size);
         if headers_len < table_at + table_len || headers_len > file.len() as u64 {
             return Err(ParseError::malformed(
                 "SizeOfHeaders does not hold the section table, or is past the file",
-                optional + 60,
+                optional_at + offset_of!(OptionalHeader, headers_size) as u64,
             ));
         }
 
-        let directory = directories + DIRECTORY_LEN * DIRECTORY_CERTIFICATES;
-        let certificates = certificates(file, directory)?;
-        let table = slice(file, table_at, table_len, "no section table")?;
+        let directory_at = directories_at + size::<Directory>() * CERTIFICATES;
+        let certificates = certificates(file, directory_at)?;
+        let no_table = ParseError::malformed("no section table", table_at);
+        let table = slice(file, table_at, table_len, no_table.wrong)?;
+        let table = <[SectionHeader]>::ref_from_bytes(table).map_err(|_| no_table)?;
         let sections_end = tile(table, headers_len)?;
         if sections_end > certificates.start as u64 {
             return Err(ParseError::malformed(
@@ -132,25 +242,27 @@ impl<'a> Pe<'a> {
             ));
         }
 
+        let checksum_at = optional_at + offset_of!(OptionalHeader, checksum) as u64;
+        let no_directory = "no certificate directory";
         // INVARIANT: The data directories are before `table_at`, hence before `headers_len`, which
         // is not past `certificates`.
         Ok(Self {
             table_at,
             table,
-            checksum: range(file, optional + 64, 4, "no checksum")?,
-            directory: range(file, directory, DIRECTORY_LEN, "no certificate directory")?,
+            checksum: range(file, checksum_at, size::<U32>(), "no checksum")?,
+            directory: range(file, directory_at, size::<Directory>(), no_directory)?,
             certificates,
         })
     }
 
     /// All sections, in the order of the section table.
     pub fn sections(&self) -> impl Iterator<Item = Section> + 'a {
-        sections(self.table)
+        self.table.iter().map(Section::new)
     }
 
     /// The section of this name, if there is one. Two are refused: others may read the other one.
     pub fn section(&self, name: &[u8]) -> Result<Option<Section>, ParseError> {
-        let headers = (self.table_at..).step_by(SECTION_HEADER_LEN);
+        let headers = (self.table_at..).step_by(size_of::<SectionHeader>());
         let mut named = self
             .sections()
             .zip(headers)
@@ -180,20 +292,20 @@ impl<'a> Pe<'a> {
 }
 
 impl Section {
-    fn read(header: &[u8]) -> Result<Self, ParseError> {
-        let virtual_size = le32(header, 8)?;
-        let raw_size = le32(header, 16)?;
+    fn new(header: &SectionHeader) -> Self {
+        let (virtual_size, raw_size) = (header.virtual_size.get(), header.raw_size.get());
         let raw_at = match raw_size {
             // The pointer means nothing then.
             0 => 0,
-            _ => u64::from(le32(header, 20)?),
+            _ => u64::from(header.raw_at),
         };
-        let end_of = |size: u32| raw_at.saturating_add(u64::from(size));
-        Ok(Self {
-            name: array(header, 0)?,
+        // The sum of two 32-bit fields.
+        let end_of = |size: u32| raw_at.saturating_add(size.into());
+        Self {
+            name: header.name,
             range: raw_at as usize..end_of(raw_size.min(virtual_size)) as usize,
             raw: raw_at..end_of(raw_size),
-        })
+        }
     }
 
     fn is_named(&self, name: &[u8]) -> bool {
@@ -203,48 +315,33 @@ impl Section {
     }
 }
 
-fn sections(table: &[u8]) -> impl Iterator<Item = Section> + '_ {
-    table
-        .chunks_exact(SECTION_HEADER_LEN)
-        // A whole header can always be read.
-        .filter_map(|header| Section::read(header).ok())
-}
-
 /// Where the sections end that follow each other, in any order, from `start`.
-fn tile(table: &[u8], start: u64) -> Result<u64, ParseError> {
-    let filled = || sections(table).filter(|section| !section.raw.is_empty());
+fn tile(table: &[SectionHeader], start: u64) -> Result<u64, ParseError> {
+    let raw = |header| Section::new(header).raw;
+    let filled = || table.iter().map(raw).filter(|raw| !raw.is_empty());
     let mut end = start;
     // Each step goes on and takes another section, so as many steps as sections take them all.
     for _ in filled() {
-        end = filled()
-            .find(|section| section.raw.start == end)
-            .ok_or(ParseError::malformed(
-                "gap or overlap: no section begins here",
-                end,
-            ))?
-            .raw
-            .end;
+        let wrong = "gap or overlap: no section begins here";
+        let next = filled().find(|raw| raw.start == end);
+        end = next.ok_or(ParseError::malformed(wrong, end))?.end;
     }
     Ok(end)
 }
 
 /// The range of the certificate table; empty and at the end of the file where there is none.
-fn certificates(file: &[u8], directory: u64) -> Result<Range<usize>, ParseError> {
-    let at = le32(file, directory)?;
-    let len = le32(file, directory.saturating_add(4))?;
+fn certificates(file: &[u8], directory_at: u64) -> Result<Range<usize>, ParseError> {
+    let directory: Directory = read(file, directory_at)?;
+    let (at, len) = (directory.at.get(), directory.len.get());
     if (at, len) == (0, 0) {
         return Ok(file.len()..file.len());
     }
-    let table = range(
-        file,
-        at.into(),
-        len.into(),
-        "the certificate table reaches past the file",
-    )?;
+    let wrong = "the certificate table reaches past the file";
+    let table = range(file, at.into(), len.into(), wrong)?;
     if len == 0 || at % 8 != 0 || table.end != file.len() {
         return Err(ParseError::malformed(
             "the certificate table is empty, not aligned to 8, or not last in the file",
-            directory,
+            directory_at,
         ));
     }
     Ok(table)

@@ -67,27 +67,3 @@ impl fmt::Display for Name {
         Printable(self.bytes.get(..len).unwrap_or(&self.bytes)).fmt(f)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn printable_bytes() {
-        let shown: Vec<u8> = (0..=u8::MAX).map(printable).collect();
-        let text: Vec<u8> = (b' '..=b'~').collect();
-        let rest = 256 - 32 - text.len();
-        assert_eq!(shown, [&[b'?'; 32], &text[..], &vec![b'?'; rest]].concat());
-    }
-
-    #[test]
-    fn names_are_cut_and_made_printable() {
-        assert_eq!(Name::new(b"").to_string(), "");
-        assert_eq!(Name::new(b"\0x").to_string(), "");
-        assert_eq!(Name::new(b"a b\n\x1b\x7f\xff").to_string(), "a b????");
-        for len in [Name::MAX - 1, Name::MAX, Name::MAX + 1, 1000] {
-            let name = vec![b'x'; len];
-            assert_eq!(Name::new(&name).to_string().len(), len.min(Name::MAX));
-        }
-    }
-}

@@ -4,19 +4,60 @@
 //!
 //! What is not needed here is left to the kernel's own check, later.
 
-use core::ffi::CStr;
+use core::{
+    ffi::CStr,
+    mem::offset_of, //
+};
 
 use kernel::prelude::*;
+use zerocopy::little_endian::{
+    U16,
+    U32, //
+};
+use zerocopy_derive::Immutable;
 
 use super::span::Span;
 use crate::error::ParseError;
 
 const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
-/// Without the description of the type section's layout, which came later.
-pub const HEADER_SIZE: u32 = 24;
 
-const TYPE_SIZE: u64 = 12;
+/// What the headers of `.BTF` and `.BTF.ext` begin with.
+#[derive(FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct Preamble {
+    magic: U16,
+    version: u8,
+    flags: u8,
+    header_size: U32,
+}
+
+/// Bytes behind one of these headers.
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct Extent {
+    /// Where they begin, counted from the end of the header.
+    offset: U32,
+    len: U32,
+}
+
+/// `struct btf_header` without the description of the types' layout, which came later.
+#[derive(FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct Header {
+    preamble: Preamble,
+    types: Extent,
+    strings: Extent,
+}
+
+/// `struct btf_type`: what all types begin with.
+#[derive(FromBytes)]
+#[repr(C)]
+struct TypeHeader {
+    name: U32,
+    info: U32,
+    size_or_type: U32,
+}
 
 /// Linkage of a variable that is seen outside the object.
 pub const VAR_GLOBAL: u32 = 1;
@@ -51,6 +92,10 @@ const DECL_TAG: u8 = 17;
 const TYPE_TAG: u8 = 18;
 const ENUM64: u8 = 19;
 
+impl TypeHeader {
+    const SIZE: u64 = size_of::<Self>() as u64;
+}
+
 /// A type.
 pub struct Type<'a> {
     /// Offset of its name.
@@ -67,7 +112,8 @@ pub struct Type<'a> {
 
 impl<'a> Type<'a> {
     fn read(types: &Span<'a>, at: u64) -> Result<Self, ParseError> {
-        let info = types.le32(at.saturating_add(4))?;
+        let header: TypeHeader = types.read(at)?;
+        let info = header.info.get();
         let vlen = info & 0xff_ffff;
         let kind = (info >> 24) as u8 & 0x7f;
         let extra = match kind {
@@ -83,19 +129,19 @@ impl<'a> Type<'a> {
                 ))
             }
         };
-        let size = TYPE_SIZE.saturating_add(extra);
+        let size = TypeHeader::SIZE.saturating_add(extra);
         Ok(Self {
-            name: types.le32(at)?,
+            name: header.name.get(),
             kind,
             vlen,
-            size_or_type: types.le32(at.saturating_add(8))?,
+            size_or_type: header.size_or_type.get(),
             span: types.subspan(at, size, "a type lies outside its section")?,
         })
     }
 
     /// The `index`-th word of what follows the common fields.
     pub fn word(&self, index: u64) -> Result<u32, ParseError> {
-        let at = index.saturating_mul(4).saturating_add(TYPE_SIZE);
+        let at = index.saturating_mul(4).saturating_add(TypeHeader::SIZE);
         self.span.le32(at)
     }
 
@@ -128,18 +174,11 @@ pub struct Types<'a> {
 impl<'a> Types<'a> {
     /// Reads the `.BTF` section.
     pub fn parse(section: Span<'a>) -> Result<Self, ParseError> {
-        let header_size = check_header(&section)?;
-        let span = |field| {
-            let at = u64::from(section.le32(field)?).saturating_add(header_size);
-            let len = section.le32(field.saturating_add(4))?;
-            section.subspan(
-                at,
-                len.into(),
-                "the types or strings lie outside the section",
-            )
-        };
-        let types = span(8)?;
-        let strings = span(16)?;
+        let preamble = Preamble::read(&section)?;
+        let header: Header = section.read(0)?;
+        let wrong = "the types or strings lie outside the section";
+        let types = preamble.subspan(&section, header.types, wrong)?;
+        let strings = preamble.subspan(&section, header.strings, wrong)?;
         let mut offsets = KVVec::new();
         let mut at = 0;
         while at < types.size() {
@@ -243,64 +282,102 @@ impl<'a> Types<'a> {
     }
 }
 
-/// Checks the header that `.BTF` and `.BTF.ext` have in common and returns its size.
-pub fn check_header(section: &Span<'_>) -> Result<u64, ParseError> {
-    let [version, flags] = section.array(2)?;
-    if (section.le16(0)?, version, flags) != (MAGIC, VERSION, 0) {
-        return Err(ParseError::unsupported(
-            "type information in an unknown format",
-            section.at(0),
-        ));
+impl Preamble {
+    /// Reads what `section` begins with.
+    pub fn read(section: &Span<'_>) -> Result<Self, ParseError> {
+        let preamble: Self = section.read(0)?;
+        let format = (preamble.magic.get(), preamble.version, preamble.flags);
+        if format != (MAGIC, VERSION, 0) {
+            let wrong = "type information in an unknown format";
+            return Err(ParseError::unsupported(wrong, section.at(0)));
+        }
+        if preamble.header_size() < size_of::<Header>() as u64 {
+            let at = section.at(offset_of!(Self, header_size) as u64);
+            let wrong = "the header of the type information is too small";
+            return Err(ParseError::malformed(wrong, at));
+        }
+        Ok(preamble)
     }
-    let size = section.le32(4)?;
-    if size < HEADER_SIZE {
-        return Err(ParseError::malformed(
-            "the header of the type information is too small",
-            section.at(4),
-        ));
+
+    /// The size of the header.
+    pub fn header_size(&self) -> u64 {
+        self.header_size.get().into()
     }
-    Ok(size.into())
+
+    /// Bytes of `section` behind the header.
+    pub fn subspan<'a>(
+        &self,
+        section: &Span<'a>,
+        extent: Extent,
+        wrong: &'static str,
+    ) -> Result<Span<'a>, ParseError> {
+        let at = self.header_size().saturating_add(extent.offset.into());
+        section.subspan(at, extent.len.into(), wrong)
+    }
 }
 
-/// The header of type information with so many bytes of types and of strings.
-pub fn header(types: u32, strings: u32) -> impl Iterator<Item = u8> {
-    let [m0, m1] = MAGIC.to_le_bytes();
-    let first = u32::from_le_bytes([m0, m1, VERSION, 0]);
-    [first, HEADER_SIZE, 0, types, types, strings]
-        .into_iter()
-        .flat_map(u32::to_le_bytes)
+impl Header {
+    /// The header of type information with so many bytes of types and of strings.
+    pub fn new(types: u32, strings: u32) -> Self {
+        Self {
+            preamble: Preamble {
+                magic: MAGIC.into(),
+                version: VERSION,
+                flags: 0,
+                header_size: (size_of::<Self>() as u32).into(),
+            },
+            types: Extent {
+                offset: 0.into(),
+                len: types.into(),
+            },
+            strings: Extent {
+                offset: types.into(),
+                len: strings.into(),
+            },
+        }
+    }
 }
 
-#[cfg(test)]
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_btf)]
 mod tests {
     use super::*;
 
-    /// Types from their words, and the names "a" and "b" at 1 and 3.
-    fn section(types: &[u32]) -> std::vec::Vec<u8> {
-        let types: std::vec::Vec<u8> = types.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let strings = b"\0a\0b\0";
-        let mut section: std::vec::Vec<u8> =
-            header(types.len() as u32, strings.len() as u32).collect();
-        section.extend(types);
-        section.extend(strings);
-        section
-    }
+    type Result<T = ()> = core::result::Result<T, ParseError>;
 
-    fn info(kind: u8, vlen: u32) -> u32 {
-        (u32::from(kind) << 24) | vlen
-    }
-
-    /// `int a`, then `depth` types that only refer to the one before.
-    fn nested(kind: u8, depth: u32) -> std::vec::Vec<u8> {
-        let mut types = vec![1, info(INT, 0), 4, 32];
-        for id in 1..=depth {
-            types.extend([0, info(kind, 0), id]);
+    fn words(types: &[&[u32]]) -> Result<KVVec<u8>> {
+        let mut bytes = KVVec::new();
+        for word in types.iter().copied().flatten() {
+            bytes.extend_from_slice(&word.to_le_bytes(), GFP_KERNEL)?;
         }
-        section(&types)
+        Ok(bytes)
     }
+
+    /// Types from their words, and the names "a" and "b" at 1 and 3.
+    fn section(types: &[&[u32]]) -> Result<KVVec<u8>> {
+        let types = words(types)?;
+        let strings = b"\0a\0b\0";
+        let header = Header::new(types.len() as u32, strings.len() as u32);
+        let mut section = KVVec::new();
+        for bytes in [header.as_bytes(), &types, strings] {
+            section.extend_from_slice(bytes, GFP_KERNEL)?;
+        }
+        Ok(section)
+    }
+
+    fn parse(section: &[u8]) -> Result<Types<'_>> {
+        Types::parse(Span::whole(section))
+    }
+
+    const fn info(kind: u8, vlen: u32) -> u32 {
+        ((kind as u32) << 24) | vlen
+    }
+
+    /// `int a`
+    const INT_A: [u32; 4] = [1, info(INT, 0), 4, 32];
 
     #[test]
-    fn types_of_all_kinds() -> Result<(), ParseError> {
+    fn types_of_all_kinds() -> Result {
         let extra = |kind| match kind {
             INT | VAR | DECL_TAG => 1,
             ARRAY => 3,
@@ -308,13 +385,13 @@ mod tests {
             ENUM | FUNC_PROTO => 4,
             _ => 0,
         };
-        let mut words = vec![];
+        let mut words = KVVec::new();
         for kind in INT..=ENUM64 {
-            words.extend([1, info(kind, 2), u32::from(kind)]);
-            words.extend(vec![7; extra(kind)]);
+            words.extend_from_slice(&[1, info(kind, 2), u32::from(kind)], GFP_KERNEL)?;
+            words.extend_with(extra(kind), 7, GFP_KERNEL)?;
         }
-        let section = section(&words);
-        let btf = Types::parse(Span::whole(&section))?;
+        let section = section(&[&words])?;
+        let btf = parse(&section)?;
         assert_eq!(btf.iter().count(), 19);
         for kind in INT..=ENUM64 {
             let type_ = btf.get(kind.into())?;
@@ -329,26 +406,23 @@ mod tests {
             assert!(btf.name(name).is_err());
         }
         for kind in [0, ENUM64 + 1, 0x7f] {
-            let unknown = self::section(&[1, info(kind, 0), 0]);
-            let error = Types::parse(Span::whole(&unknown)).err();
-            assert_eq!(
-                error,
-                Some(ParseError::unsupported("a type of an unknown kind", 24))
-            );
+            let unknown = self::section(&[&[1, info(kind, 0), 0]])?;
+            let error = ParseError::unsupported("a type of an unknown kind", 24);
+            assert_eq!(parse(&unknown).err(), Some(error));
         }
         Ok(())
     }
 
     #[test]
-    fn lies_about_sizes() {
-        let section = section(&[1, info(STRUCT, 1), 4, 3, 1, 0]);
-        assert!(Types::parse(Span::whole(&section)).is_ok());
+    fn lies_about_sizes() -> Result {
+        let mut section = section(&[&[1, info(STRUCT, 1), 4, 3, 1, 0]])?;
+        assert!(parse(&section).is_ok());
         for len in 0..section.len() {
-            assert!(Types::parse(Span::whole(&section[..len])).is_err(), "{len}");
+            assert!(parse(&section[..len]).is_err());
         }
         for (at, word) in [
             // Magic number, size of the header, bounds of types and strings.
-            (0, 0x0001_eb9e),
+            (0, 0x0001_eb9e_u32),
             (0, 0x0002_eb9f),
             (0, 0x0101_eb9f),
             (4, 23),
@@ -366,26 +440,32 @@ mod tests {
             (28, info(STRUCT, 2)),
             (28, info(STRUCT, 0xff_ffff)),
         ] {
-            let mut section = section.clone();
+            let mut old = [0; 4];
+            old.copy_from_slice(&section[at..at + 4]);
             section[at..at + 4].copy_from_slice(&word.to_le_bytes());
-            assert!(
-                Types::parse(Span::whole(&section)).is_err(),
-                "{at} {word:#x}"
-            );
+            assert!(parse(&section).is_err());
+            section[at..at + 4].copy_from_slice(&old);
         }
+        Ok(())
     }
 
     #[test]
-    fn nesting() -> Result<(), ParseError> {
+    fn nesting() -> Result {
         for kind in [TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG] {
-            let deep = nested(kind, DEPTH_MAX);
-            let btf = Types::parse(Span::whole(&deep))?;
+            // Types that only refer to the one before.
+            let mut words = KVVec::new();
+            words.extend_from_slice(&INT_A, GFP_KERNEL)?;
+            for id in 1..=DEPTH_MAX {
+                words.extend_from_slice(&[0, info(kind, 0), id], GFP_KERNEL)?;
+            }
+            let deep = section(&[&words])?;
+            let btf = parse(&deep)?;
             assert_eq!(btf.unqualified(DEPTH_MAX)?.kind, INT);
             assert!(btf.unqualified(DEPTH_MAX + 1).is_err());
         }
         // One that refers to itself.
-        let endless = section(&[1, info(TYPEDEF, 0), 1, 0, info(ARRAY, 0), 0, 2, 1, 1]);
-        let btf = Types::parse(Span::whole(&endless))?;
+        let endless = section(&[&[1, info(TYPEDEF, 0), 1, 0, info(ARRAY, 0), 0, 2, 1, 1]])?;
+        let btf = parse(&endless)?;
         assert!(btf.unqualified(1).is_err());
         assert!(btf.size_of(1).is_err());
         assert!(btf.size_of(2).is_err());
@@ -393,21 +473,20 @@ mod tests {
     }
 
     #[test]
-    fn sizes() -> Result<(), ParseError> {
+    fn sizes() -> Result {
         let array = |of, len| [0, info(ARRAY, 0), 0, of, 1, len];
-        let words = [
-            vec![1, info(INT, 0), 4, 32],
-            vec![0, info(PTR, 0), 0],
-            array(1, 0x3fff_ffff).to_vec(),
-            array(1, 0x4000_0000).to_vec(),
-            array(1, 0x1_0000).to_vec(),
-            array(5, 0x3fff).to_vec(),
-            array(5, 0x4000).to_vec(),
-            array(5, 0).to_vec(),
-            vec![1, info(FWD, 0), 0],
-        ];
-        let section = section(&words.concat());
-        let btf = Types::parse(Span::whole(&section))?;
+        let section = section(&[
+            &INT_A,
+            &[0, info(PTR, 0), 0],
+            &array(1, 0x3fff_ffff),
+            &array(1, 0x4000_0000),
+            &array(1, 0x1_0000),
+            &array(5, 0x3fff),
+            &array(5, 0x4000),
+            &array(5, 0),
+            &[1, info(FWD, 0), 0],
+        ])?;
+        let btf = parse(&section)?;
         assert_eq!(btf.size_of(1), Ok(4));
         assert_eq!(btf.size_of(2), Ok(8));
         assert_eq!(btf.size_of(3), Ok(0xffff_fffc));

@@ -2,10 +2,15 @@
 
 //! What `.BTF.ext` says about instructions, moved along with them.
 
+use core::mem::offset_of;
+
 use kernel::prelude::*;
 
 use super::{
-    btf,
+    btf::{
+        Extent,
+        Preamble, //
+    },
     link::{
         Kernel,
         Linker, //
@@ -16,13 +21,21 @@ use super::{
 };
 use crate::error::ParseError;
 
-/// For each the kernel may go through all of its types, and no signal ends that.
+/// Each relocation may take the kernel a walk over all of its types, which no signal interrupts.
 const CORE_RELOS_MAX: usize = 256;
 
-/// Fields of the header, each an offset and a length.
-const FUNC_INFO: u64 = 8;
-const LINE_INFO: u64 = 16;
-const CORE_RELO: u64 = 24;
+/// `struct btf_ext_header`; it may end before any of the records.
+#[repr(C)]
+struct Header {
+    preamble: Preamble,
+    functions: Extent,
+    lines: Extent,
+    core_relos: Extent,
+}
+
+const FUNCTIONS: u64 = offset_of!(Header, functions) as u64;
+const LINES: u64 = offset_of!(Header, lines) as u64;
+const CORE_RELOS: u64 = offset_of!(Header, core_relos) as u64;
 
 /// About the instructions of a linked program, ordered by them.
 pub struct Info {
@@ -40,7 +53,7 @@ impl Info {
         object: &Object<'_>,
         linker: &Linker<'_, '_, K>,
     ) -> Result<Self, ParseError> {
-        let functions = records(object, linker, FUNC_INFO)?;
+        let functions = records(object, linker, FUNCTIONS)?;
         for (position, &function) in linker.order.iter().enumerate() {
             let function = object.functions.get(function);
             let start = function.and_then(|f| linker.insn_at(f.section, f.start));
@@ -48,23 +61,23 @@ impl Info {
             if info != start {
                 let error = ParseError::malformed(
                     "no type information for this function",
-                    object.btf_ext.at(FUNC_INFO),
+                    object.btf_ext.at(FUNCTIONS),
                 );
                 return Err(error.named(function.map(|f| f.name.to_bytes()).unwrap_or_default()));
             }
         }
-        let mut core_relos: KVVec<[u32; 4]> = records(object, linker, CORE_RELO)?;
+        let mut core_relos: KVVec<[u32; 4]> = records(object, linker, CORE_RELOS)?;
         if core_relos.len() > CORE_RELOS_MAX {
             let wrong = "too many CO-RE relocations";
-            return Err(ParseError::too_big(wrong, object.btf_ext.at(CORE_RELO)));
+            return Err(ParseError::too_big(wrong, object.btf_ext.at(CORE_RELOS)));
         }
         for [insn, ..] in core_relos.iter_mut() {
-            // Only here the kernel counts in bytes.
+            // CO-RE relocations alone have byte offsets.
             *insn = insn.saturating_mul(INSN_SIZE as u32);
         }
         Ok(Self {
             functions,
-            lines: records(object, linker, LINE_INFO)?,
+            lines: records(object, linker, LINES)?,
             core_relos,
         })
     }
@@ -77,19 +90,14 @@ fn records<const N: usize, K: Kernel>(
     field: u64,
 ) -> Result<KVVec<[u32; N]>, ParseError> {
     let ext = &object.btf_ext;
-    let header_size = btf::check_header(ext)?;
+    let preamble = Preamble::read(ext)?;
     let mut all = KVVec::new();
-    if header_size < field.saturating_add(8) {
+    if preamble.header_size() < field.saturating_add(size_of::<Extent>() as u64) {
         return Ok(all);
     }
-    let start = u64::from(ext.le32(field)?).saturating_add(header_size);
-    let len = ext.le32(field.saturating_add(4))?;
-    let span = ext.subspan(
-        start,
-        len.into(),
-        "the information lies outside its section",
-    )?;
-    if len == 0 {
+    let wrong = "the information lies outside its section";
+    let span = preamble.subspan(ext, ext.read(field)?, wrong)?;
+    if span.size() == 0 {
         return Ok(all);
     }
     if span.le32(0)? as usize != size_of::<[u32; N]>() {

@@ -12,6 +12,7 @@ use kernel::prelude::*;
 use super::{
     btf::{
         self,
+        Header,
         Type,
         Types, //
     },
@@ -68,21 +69,22 @@ impl<'o, 'a> Fixup<'o, 'a> {
         };
         fixup
             .out
-            .extend_from_slice(&[0; btf::HEADER_SIZE as usize], GFP_KERNEL_ACCOUNT)?;
+            .extend_from_slice(Header::new(0, 0).as_bytes(), GFP_KERNEL_ACCOUNT)?;
+        let start = fixup.out.len();
         for (id, type_) in (1..).zip(btf.iter()) {
             fixup.append(id, &type_?)?;
         }
-        let types = (fixup.out.len() as u32).saturating_sub(btf::HEADER_SIZE);
         let strings = fixup.out.len();
+        let types_len = strings.saturating_sub(start);
         fixup
             .out
             .extend_from_slice(btf.strings(), GFP_KERNEL_ACCOUNT)?;
         for byte in fixup.out.iter_mut().skip(strings) {
             *byte = shown(*byte);
         }
-        let header = btf::header(types, btf.strings().len() as u32);
-        for (to, from) in fixup.out.iter_mut().zip(header) {
-            *to = from;
+        let header = Header::new(types_len as u32, btf.strings().len() as u32);
+        for (to, from) in fixup.out.iter_mut().zip(header.as_bytes()) {
+            *to = *from;
         }
         Ok(fixup.out)
     }

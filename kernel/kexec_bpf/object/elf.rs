@@ -2,9 +2,17 @@
 
 //! The container of a BPF object: a relocatable 64-bit little-endian ELF file.
 
-use core::ffi::CStr;
+use core::{
+    ffi::CStr,
+    mem::offset_of, //
+};
 
 use kernel::prelude::*;
+use zerocopy::little_endian::{
+    U16,
+    U32,
+    U64, //
+};
 
 use super::span::Span;
 use crate::error::{
@@ -20,10 +28,72 @@ const ELFDATA2LSB: u8 = 1;
 const ET_REL: u16 = 1;
 const EM_BPF: u16 = 247;
 
-const EHDR_SIZE: u16 = 64;
-const SHDR_SIZE: u64 = 64;
-const SYM_SIZE: u64 = 24;
-const REL_SIZE: u64 = 16;
+/// `Elf64_Ehdr`: the header of the file.
+#[derive(FromBytes)]
+#[repr(C)]
+struct Header {
+    magic: [u8; 4],
+    class: u8,
+    data: u8,
+    version: u8,
+    _os_abi: [u8; 9],
+    e_type: U16,
+    e_machine: U16,
+    _e_version: U32,
+    _e_entry: U64,
+    _e_phoff: U64,
+    e_shoff: U64,
+    _e_flags: U32,
+    e_ehsize: U16,
+    _e_phentsize: U16,
+    _e_phnum: U16,
+    e_shentsize: U16,
+    e_shnum: U16,
+    e_shstrndx: U16,
+}
+
+/// `Elf64_Shdr`: the header of a section.
+#[derive(FromBytes)]
+#[repr(C)]
+struct SectionHeader {
+    sh_name: U32,
+    sh_type: U32,
+    sh_flags: U64,
+    _sh_addr: U64,
+    sh_offset: U64,
+    sh_size: U64,
+    sh_link: U32,
+    sh_info: U32,
+    _sh_addralign: U64,
+    sh_entsize: U64,
+}
+
+/// `Elf64_Sym`: an entry of the symbol table.
+#[derive(FromBytes)]
+#[repr(C)]
+struct SymbolEntry {
+    st_name: U32,
+    st_info: u8,
+    st_other: u8,
+    st_shndx: U16,
+    st_value: U64,
+    st_size: U64,
+}
+
+/// `Elf64_Rel`: an entry of a relocation section.
+#[derive(FromBytes)]
+#[repr(C)]
+struct RelocationEntry {
+    r_offset: U64,
+    /// The lower half of `r_info`.
+    r_type: U32,
+    /// The upper half of `r_info`.
+    r_sym: U32,
+}
+
+const SECTION_HEADER_SIZE: u64 = size_of::<SectionHeader>() as u64;
+const SYMBOL_SIZE: u64 = size_of::<SymbolEntry>() as u64;
+const RELOCATION_SIZE: u64 = size_of::<RelocationEntry>() as u64;
 
 /// `sh_type` of nothing.
 pub const SHT_NULL: u32 = 0;
@@ -154,7 +224,7 @@ impl<'a> Elf<'a> {
                 second.header,
             ));
         }
-        check_entries(table, SYM_SIZE)?;
+        check_entries(table, SYMBOL_SIZE)?;
         let names = usize::try_from(table.link)
             .ok()
             .and_then(|link| sections.get(link))
@@ -172,39 +242,39 @@ impl<'a> Elf<'a> {
 
     /// The symbol of this index.
     pub fn symbol(&self, index: u32) -> Result<Symbol<'a>, ParseError> {
-        let entry = self.symbols.subspan(
-            u64::from(index).saturating_mul(SYM_SIZE),
-            SYM_SIZE,
+        let span = self.symbols.subspan(
+            u64::from(index).saturating_mul(SYMBOL_SIZE),
+            SYMBOL_SIZE,
             "a symbol lies outside the symbol table",
         )?;
-        let [info, other] = entry.array(4)?;
-        let index = entry.le16(6)?;
+        let entry: SymbolEntry = span.read(0)?;
+        let index = entry.st_shndx.get();
         let section = match index {
             SHN_UNDEF | SHN_LORESERVE.. => None,
             index if usize::from(index) < self.sections.len() => Some(usize::from(index)),
             _ => {
                 return Err(ParseError::malformed(
                     "a symbol's section index is out of range",
-                    entry.at(6),
+                    span.at(offset_of!(SymbolEntry, st_shndx) as u64),
                 ))
             }
         };
         Ok(Symbol {
-            name: self.names.string(entry.le32(0)?.into())?,
-            kind: info & 0xf,
+            name: self.names.string(entry.st_name.into())?,
+            kind: entry.st_info & 0xf,
             section,
-            value: entry.le64(8)?,
-            size: entry.le64(16)?,
-            at: entry.at(0),
+            value: entry.st_value.get(),
+            size: entry.st_size.get(),
+            at: span.at(0),
             index,
-            bind: info >> 4,
-            visibility: other & 3,
+            bind: entry.st_info >> 4,
+            visibility: entry.st_other & 3,
         })
     }
 
     /// All symbols.
     pub fn symbols(&self) -> impl Iterator<Item = Result<Symbol<'a>, ParseError>> + '_ {
-        let count = u32::try_from(self.symbols.size() / SYM_SIZE).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.symbols.size() / SYMBOL_SIZE).unwrap_or(u32::MAX);
         (0..count).map(|index| self.symbol(index))
     }
 }
@@ -213,13 +283,15 @@ impl<'a> Elf<'a> {
 pub fn relocations<'a>(
     section: &Section<'a>,
 ) -> Result<impl Iterator<Item = Result<Relocation, ParseError>> + 'a, ParseError> {
-    check_entries(section, REL_SIZE)?;
+    check_entries(section, RELOCATION_SIZE)?;
     let data = section.data;
-    Ok((0..data.size()).step_by(REL_SIZE as usize).map(move |at| {
+    let entries = (0..data.size()).step_by(RELOCATION_SIZE as usize);
+    Ok(entries.map(move |at| {
+        let entry: RelocationEntry = data.read(at)?;
         Ok(Relocation {
-            offset: data.le64(at)?,
-            kind: data.le32(at.saturating_add(8))?,
-            symbol: data.le32(at.saturating_add(12))?,
+            offset: entry.r_offset.get(),
+            kind: entry.r_type.get(),
+            symbol: entry.r_sym.get(),
             at: data.at(at),
         })
     }))
@@ -234,59 +306,65 @@ fn check_entries(section: &Section<'_>, size: u64) -> Result<(), ParseError> {
 }
 
 fn read_sections<'a>(file: &Span<'a>) -> Result<KVVec<Section<'a>>, ParseError> {
-    if file.array(0)? != *b"\x7fELF" {
-        return Err(ParseError::malformed("not an ELF file", 0));
+    let header: Header = file.read(0)?;
+    let malformed = |wrong, field: usize| ParseError::malformed(wrong, field as u64);
+    let unsupported = |wrong, field: usize| ParseError::unsupported(wrong, field as u64);
+    if header.magic != *b"\x7fELF" {
+        return Err(malformed("not an ELF file", offset_of!(Header, magic)));
     }
-    let [class, data, version] = file.array(4)?;
-    if (class, data, version) != (ELFCLASS64, ELFDATA2LSB, 1) {
-        return Err(ParseError::unsupported(
-            "not a 64-bit little-endian ELF file",
-            4,
-        ));
+    if (header.class, header.data, header.version) != (ELFCLASS64, ELFDATA2LSB, 1) {
+        let wrong = "not a 64-bit little-endian ELF file";
+        return Err(unsupported(wrong, offset_of!(Header, class)));
     }
-    if (file.le16(16)?, file.le16(18)?) != (ET_REL, EM_BPF) {
-        return Err(ParseError::unsupported("not a relocatable BPF object", 16));
+    if (header.e_type.get(), header.e_machine.get()) != (ET_REL, EM_BPF) {
+        let wrong = "not a relocatable BPF object";
+        return Err(unsupported(wrong, offset_of!(Header, e_type)));
     }
-    if (file.le16(52)?, u64::from(file.le16(58)?)) != (EHDR_SIZE, SHDR_SIZE) {
-        return Err(ParseError::malformed("the headers have the wrong size", 52));
+    let sizes = [header.e_ehsize, header.e_shentsize];
+    if sizes.map(usize::from) != [size_of::<Header>(), size_of::<SectionHeader>()] {
+        let wrong = "the headers have the wrong size";
+        return Err(malformed(wrong, offset_of!(Header, e_ehsize)));
     }
-    let count = file.le16(60)?;
+    let count = header.e_shnum.get();
     if count > SECTIONS_MAX {
-        return Err(ParseError::too_big("too many sections", 60));
+        let at = offset_of!(Header, e_shnum) as u64;
+        return Err(ParseError::too_big("too many sections", at));
     }
     let table = file.subspan(
-        file.le64(40)?,
-        u64::from(count).saturating_mul(SHDR_SIZE),
+        header.e_shoff.get(),
+        u64::from(count).saturating_mul(SECTION_HEADER_SIZE),
         "the section headers lie outside the object",
     )?;
-    let header = |index: u16| {
-        let at = u64::from(index).saturating_mul(SHDR_SIZE);
-        table.subspan(at, SHDR_SIZE, "a section header lies outside the table")
+    let span_of = |index: u16| {
+        let at = u64::from(index).saturating_mul(SECTION_HEADER_SIZE);
+        let wrong = "a section header lies outside the table";
+        table.subspan(at, SECTION_HEADER_SIZE, wrong)
     };
-    let names = section_data(file, &header(file.le16(62)?)?)?;
+    let names = section_data(file, &span_of(header.e_shstrndx.get())?.read(0)?)?;
     let mut sections = KVVec::new();
     for index in 0..count {
-        let header = header(index)?;
+        let span = span_of(index)?;
+        let header: SectionHeader = span.read(0)?;
         let section = Section {
-            name: names.string(header.le32(0)?.into())?,
-            kind: header.le32(4)?,
-            flags: header.le64(8)?,
-            size: header.le64(32)?,
-            link: header.le32(40)?,
-            info: header.le32(44)?,
-            entry_size: header.le64(56)?,
+            name: names.string(header.sh_name.into())?,
+            kind: header.sh_type.get(),
+            flags: header.sh_flags.get(),
+            size: header.sh_size.get(),
+            link: header.sh_link.get(),
+            info: header.sh_info.get(),
+            entry_size: header.sh_entsize.get(),
             data: section_data(file, &header)?,
-            header: header.at(0),
+            header: span.at(0),
         };
         sections.push(section, GFP_KERNEL_ACCOUNT)?;
     }
     Ok(sections)
 }
 
-fn section_data<'a>(file: &Span<'a>, header: &Span<'a>) -> Result<Span<'a>, ParseError> {
-    let (at, len) = match header.le32(4)? {
+fn section_data<'a>(file: &Span<'a>, header: &SectionHeader) -> Result<Span<'a>, ParseError> {
+    let (at, len) = match header.sh_type.get() {
         SHT_NULL | SHT_NOBITS => (0, 0),
-        _ => (header.le64(24)?, header.le64(32)?),
+        _ => (header.sh_offset.get(), header.sh_size.get()),
     };
     file.subspan(at, len, "a section lies outside the object")
 }

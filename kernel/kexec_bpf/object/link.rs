@@ -65,7 +65,7 @@ pub struct Insn {
 
 impl Insn {
     fn read(code: &Span<'_>, at: u64) -> Result<Self, ParseError> {
-        let [code, regs, off @ .., i0, i1, i2, i3] = code.array::<8>(at)?;
+        let [code, regs, off @ .., i0, i1, i2, i3]: [u8; 8] = code.read(at)?;
         Ok(Self {
             code,
             regs,

@@ -4,6 +4,8 @@
 
 use core::ffi::CStr;
 
+use kernel::prelude::*;
+
 use crate::{bytes, error::ParseError};
 
 /// Names are shorter, as are those of the kernel's symbols; bounds the time that reading one takes.
@@ -56,24 +58,14 @@ impl<'a> Span<'a> {
         })
     }
 
-    /// The little-endian `u16` at `at`.
-    pub fn le16(&self, at: u64) -> Result<u16, ParseError> {
-        bytes::le16(self.object, self.at(at))
-    }
-
     /// The little-endian `u32` at `at`.
     pub fn le32(&self, at: u64) -> Result<u32, ParseError> {
         bytes::le32(self.object, self.at(at))
     }
 
-    /// The little-endian `u64` at `at`.
-    pub fn le64(&self, at: u64) -> Result<u64, ParseError> {
-        bytes::le64(self.object, self.at(at))
-    }
-
-    /// The `N` bytes at `at`.
-    pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N], ParseError> {
-        bytes::array(self.object, self.at(at))
+    /// The structure at `at`.
+    pub fn read<T: FromBytes>(&self, at: u64) -> Result<T, ParseError> {
+        bytes::read(self.object, self.at(at))
     }
 
     /// The NUL-terminated string at `at`.
@@ -91,9 +83,14 @@ impl<'a> Span<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
+#[kunit_tests(kexec_bpf_span)]
 mod tests {
     use super::*;
+    use zerocopy::little_endian::{
+        U16,
+        U64, //
+    };
 
     #[test]
     fn spans_of_spans() -> Result<(), ParseError> {
@@ -114,12 +111,12 @@ mod tests {
     fn fields() -> Result<(), ParseError> {
         let object = [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 0xff];
         let span = Span::whole(&object).subspan(1, 8, "whole")?;
-        assert_eq!(span.le16(6), Ok(0x0807));
+        assert_eq!(span.read::<U16>(6).map(U16::get), Ok(0x0807));
         assert_eq!(span.le32(4), Ok(0x0807_0605));
-        assert_eq!(span.le64(0), Ok(0x0807_0605_0403_0201));
-        assert_eq!(span.array(7), Ok([8]));
+        assert_eq!(span.read::<U64>(0).map(U64::get), Ok(0x0807_0605_0403_0201));
+        assert_eq!(span.read(7), Ok([8_u8]));
         for at in [7, 8, u64::MAX] {
-            let error = span.le16(at).unwrap_err();
+            let error = span.read::<U16>(at).unwrap_err();
             assert_eq!(error.at, Some(span.at(at)));
         }
         Ok(())
@@ -134,7 +131,8 @@ mod tests {
             let error = span.string(at).unwrap_err();
             assert_eq!(error.at, Some(span.at(at)));
         }
-        let long = [vec![b'x'; STRING_MAX], vec![0]].concat();
+        let mut long = [b'x'; STRING_MAX + 1];
+        long[STRING_MAX] = 0;
         assert!(Span::whole(&long).string(0).is_err());
         assert_eq!(Span::whole(&long).string(1)?.count_bytes(), STRING_MAX - 1);
         Ok(())

@@ -18,7 +18,7 @@ use cases::{
 };
 use kexec_bpf_host::error::{
     Kind,
-    Result, //
+    ParseError, //
 };
 use kexec_bpf_host::object::link::Kernel;
 use kexec_bpf_host::object::linked::Linked;
@@ -34,7 +34,7 @@ impl Kernel for Fake {
     }
 }
 
-fn link(object: &[u8]) -> Result<Linked<'_>> {
+fn link(object: &[u8]) -> Result<Linked<'_>, ParseError> {
     Linked::new(Object::parse(object)?, &Fake)
 }
 

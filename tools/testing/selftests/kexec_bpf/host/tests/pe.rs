@@ -2,7 +2,7 @@
 
 //! PE images, good ones and those that break one rule.
 
-use kexec_bpf_host::error::{Error, Kind};
+use kexec_bpf_host::error::{Kind, ParseError};
 use kexec_bpf_host::pe::{Pe, IMAGE_MAX};
 
 #[path = "../../src/pe_image.rs"]
@@ -36,7 +36,7 @@ fn signed() -> Image {
     image
 }
 
-fn error(image: &Image) -> Error {
+fn error(image: &Image) -> ParseError {
     Pe::parse(&image.file).unwrap_err()
 }
 

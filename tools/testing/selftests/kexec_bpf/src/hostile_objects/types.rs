@@ -69,7 +69,7 @@ fn header() -> Vec<Case> {
         let what = format!("types without the last {cut} bytes");
         let start = at + parts.types.at(id);
         cases.push(match cut {
-            12 => malformed(what, object, "the data ends inside a field", start + 4),
+            12 => malformed(what, object, "the data ends inside a field", start),
             _ => malformed(what, object, "a type lies outside its section", start),
         });
     }

@@ -6,7 +6,7 @@
 
 use kexec_bpf_host::buffer::Buffer;
 use kexec_bpf_host::decompress::{run, Want};
-use kexec_bpf_host::error::{Error, Kind};
+use kexec_bpf_host::error::{Kind, ParseError};
 use kexec_bpf_host::klib::{budget, set_budget};
 use libfuzzer_sys::fuzz_target;
 
@@ -15,7 +15,7 @@ const LIMIT: u64 = 1 << 20;
 /// The room for a block of lz4 too.
 const BUDGET: u64 = LIMIT + (8 << 20);
 
-fn decompress(src: &[u8], want: Want) -> Result<Buffer, Error> {
+fn decompress(src: &[u8], want: Want) -> Result<Buffer, ParseError> {
     let result = run(src, 0, want, &mut Buffer::new);
     if result.is_err() {
         assert_eq!(budget(), BUDGET);

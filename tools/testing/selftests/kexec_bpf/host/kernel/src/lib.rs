@@ -19,4 +19,6 @@ pub mod prelude {
     pub use crate::error::code::*;
     pub use crate::error::{Error, Result};
     pub use macros::kunit_tests;
+    pub use zerocopy::{FromBytes, IntoBytes};
+    pub use zerocopy_derive::{FromBytes, IntoBytes};
 }

@@ -15,7 +15,7 @@ use std::process::{
     Stdio, //
 };
 
-use kexec_bpf_host::error::Result;
+use kexec_bpf_host::error::ParseError;
 use kexec_bpf_host::object::link::Kernel;
 use kexec_bpf_host::object::linked::Linked;
 use kexec_bpf_host::object::Object;
@@ -49,6 +49,6 @@ fn compile(name: &str, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-fn link(object: &[u8]) -> Result<Linked<'_>> {
+fn link(object: &[u8]) -> Result<Linked<'_>, ParseError> {
     Linked::new(Object::parse(object)?, &Fake)
 }

@@ -45,8 +45,8 @@ fn dos_header() -> Result {
         image.put32(0x3c, 0x20);
         put(&mut image.bytes, 0x20, *b"PE\0\0");
     })?;
-    // The file ends with the signature, or with the header that begins with it.
-    for (at, field) in [(len - 4, len + 20), (len - 24, len)] {
+    // The file ends inside the header that begins with the signature, or with it.
+    for (at, field) in [(len - 4, len - 4), (len - 24, len)] {
         malformed("the data ends inside a field", field, |image| {
             image.put32(0x3c, at);
             put(&mut image.bytes, at, *b"PE\0\0");
