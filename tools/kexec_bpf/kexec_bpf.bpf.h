@@ -27,15 +27,11 @@ __s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, __u64 text
 			       __u64 flags) __ksym;
 __s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags) __ksym;
 
-/* Why the programs of this directory refuse an image; kexec-bpf prints these in words. */
+/* Why the programs of this directory refuse an image; kexec-bpf prints the reasons in words. */
 enum kexec_refusal {
-	KEXEC_REFUSE_MALFORMED	= 1,	/* not the format that the program is for, or broken */
-	KEXEC_REFUSE_MACHINE	= 2,	/* made for another architecture */
-	KEXEC_REFUSE_NO_KERNEL	= 3,	/* a UKI without .linux */
-	KEXEC_REFUSE_INITRD	= 4,	/* enforced, and both image and caller have an initrd */
-	KEXEC_REFUSE_CMDLINE	= 5,	/* enforced, and both have a command line */
-	KEXEC_REFUSE_TOO_LONG	= 6,	/* the image's command line is over the limit */
-	KEXEC_REFUSE_ALGORITHM	= 7,	/* a compression that is not supported */
+#define KEXEC_REFUSAL(name, value, words) KEXEC_REFUSE_##name = value,
+#include "refusals.h"
+#undef KEXEC_REFUSAL
 };
 
 /* Copies @len bytes of @resource, from @offset on. Returns @len, or a negative errno. */

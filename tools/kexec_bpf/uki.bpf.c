@@ -2,14 +2,14 @@
 /*
  * Boots a unified kernel image (UKI): a PE file with kernel, initrd and command line in
  * sections of their own. Sections are found by the rules of systemd-stub, which runs the
- * same image when firmware boots it. Of an image with profiles the base is booted.
+ * same image when firmware boots it. The base of an image with profiles is booted.
  *
- * A kernel that is a zboot image with a program of its own is left to that. One without
- * is decompressed here.
+ * If the kernel is a zboot image with a program of its own, that program runs next. If it
+ * is a zboot image without a program, it is decompressed here.
  *
- * An initrd of the image and one of the caller are never joined: where signatures are
- * enforced that is refused, else the caller's is taken. The same for the command line.
- * At a deeper level of nesting the caller's is what the level above has left.
+ * An initrd of the image and one of the caller are never joined: the load is refused where
+ * signatures are enforced, else the caller's initrd is taken. The same holds for the
+ * command line. At a deeper level of nesting the level above stands in for the caller.
  */
 #include "zboot.h"
 
@@ -30,8 +30,14 @@ struct pe_header {
 	__u16 flags;
 };
 
+/* A section's name, padded with NULs; as a number it is quick to compare. */
+union pe_name {
+	char text[8];
+	__u64 number;
+};
+
 struct pe_section {
-	__u64 name;
+	union pe_name name;
 	__u32 virtual_size;
 	__u32 virtual_address;
 	__u32 raw_data_size;
@@ -39,17 +45,33 @@ struct pe_section {
 	__u32 object_file[4];		/* what only object files use */
 };
 
-/* All state is in .bss, of which the verifier tracks no values: that keeps its work short. */
+/* All state is in .bss, because the verifier does not track its values: that limits its work. */
 static struct pe_section table[PE_SECTIONS_MAX];
 static __u32 sections;
 
-/* The sections that matter; a name of zero: not there. */
-static struct {
-	struct pe_section kernel;
-	struct pe_section initrd;
-	struct pe_section ucode;
-	struct pe_section cmdline;
-} found;
+/* The sections that this program takes from an image. */
+enum kind {
+	KERNEL,
+	INITRD,
+	UCODE,
+	CMDLINE,
+	KINDS
+};
+
+static const union pe_name names[KINDS] = {
+	[KERNEL]	= { ".linux" },
+	[INITRD]	= { ".initrd" },
+	[UCODE]		= { ".ucode" },
+	[CMDLINE]	= { ".cmdline" },
+};
+
+/* Begins what is for other profiles than the base. */
+static const union pe_name profile = { ".profile" };
+/* Has the program of an image. */
+static const union pe_name program = { KEXEC_BPF_PE_SECTION };
+
+/* The section of each kind; its name is zero if the image has none. */
+static struct pe_section found[KINDS];
 
 static __u32 kernel_has_program;
 
@@ -60,38 +82,20 @@ static struct {
 	__u8 text[CMDLINE_MAX];
 } cmdline;
 
-/* Eight bytes of text as they are in the file; the compiler makes a number of them. */
-static __always_inline __u64 pe_name(const char *text)
-{
-	__u64 name = 0;
-	int i;
-
-	for (i = 7; i >= 0; i--)
-		name = name << 8 | (__u8)text[i];
-	return name;
-}
-
-/* The first section of a name counts. */
-static __always_inline void take(struct pe_section *slot, const struct pe_section *section,
-				 __u64 name)
-{
-	if (!slot->name && section->name == name)
-		*slot = *section;
-}
-
-static int take_section(__u32 i, void *unused)
+/* Notes where a section is if it is the first one of its kind. */
+static int note_section(__u32 i, void *unused)
 {
 	const struct pe_section *section;
+	enum kind kind;
 
 	if (i >= PE_SECTIONS_MAX)
 		return 1;
 	section = &table[i];
-	if (section->name == pe_name(".profile"))
+	if (section->name.number == profile.number)
 		return 1;
-	take(&found.kernel, section, pe_name(".linux\0"));
-	take(&found.initrd, section, pe_name(".initrd"));
-	take(&found.ucode, section, pe_name(".ucode\0"));
-	take(&found.cmdline, section, pe_name(".cmdline"));
+	for (kind = 0; kind < KINDS; kind++)
+		if (!found[kind].name.number && section->name.number == names[kind].number)
+			found[kind] = *section;
 	return 0;
 }
 
@@ -99,7 +103,7 @@ static int find_program(__u32 i, void *unused)
 {
 	if (i >= PE_SECTIONS_MAX)
 		return 1;
-	kernel_has_program |= table[i].name == pe_name(".bpf\0\0\0");
+	kernel_has_program |= table[i].name.number == program.number;
 	return 0;
 }
 
@@ -141,12 +145,12 @@ static __always_inline __s64 find_sections(struct bpf_kexec_ctx *ctx)
 	ret = read_table(ctx, &image);
 	if (ret)
 		return ret;
-	__builtin_memset(&found, 0, sizeof(found));	/* a test may run more than once */
-	ret = bpf_loop(sections, take_section, NULL, 0);
+	__builtin_memset(found, 0, sizeof(found));	/* a test may run more than once */
+	ret = bpf_loop(sections, note_section, NULL, 0);
 	return ret < 0 ? ret : 0;
 }
 
-/* What a section has in the file: that is padded, and virtual_size says how long it is. */
+/* The contents of a section in the file: without the padding, which virtual_size does not count. */
 static __always_inline struct bpf_kexec_range contents(const struct pe_section *section)
 {
 	__u32 len = section->virtual_size;
@@ -160,8 +164,8 @@ static __always_inline struct bpf_kexec_range contents(const struct pe_section *
 	};
 }
 
-/* If @kernel is a zboot image without a program, sets it to what is in there. */
-static __always_inline __s64 take_out(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *kernel)
+/* Replaces @kernel by its payload if it is a zboot image without a program. */
+static __always_inline __s64 unwrap_zboot(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *kernel)
 {
 	struct bpf_kexec_range image = *kernel;
 	__u64 magic = 0;
@@ -186,12 +190,12 @@ static __always_inline __s64 take_out(struct bpf_kexec_ctx *ctx, struct bpf_kexe
 
 static __always_inline __s64 bind_kernel(struct bpf_kexec_ctx *ctx)
 {
-	struct bpf_kexec_range kernel = contents(&found.kernel);
+	struct bpf_kexec_range kernel = contents(&found[KERNEL]);
 	__s64 ret;
 
 	if (!kernel.len)
 		return KEXEC_REFUSE_NO_KERNEL;
-	ret = take_out(ctx, &kernel);
+	ret = unwrap_zboot(ctx, &kernel);
 	if (ret)
 		return ret;
 	return kexec_bind(ctx, BPF_KEXEC_BIND_KERNEL, &kernel);
@@ -199,8 +203,8 @@ static __always_inline __s64 bind_kernel(struct bpf_kexec_ctx *ctx)
 
 static __always_inline __s64 bind_initrd(struct bpf_kexec_ctx *ctx)
 {
-	struct bpf_kexec_range initrd = contents(&found.initrd);
-	struct bpf_kexec_range ucode = contents(&found.ucode);
+	struct bpf_kexec_range initrd = contents(&found[INITRD]);
+	struct bpf_kexec_range ucode = contents(&found[UCODE]);
 	__s64 given = kexec_len(ctx, BPF_KEXEC_INITRD);
 	__s64 ret;
 
@@ -244,7 +248,7 @@ static int copy_byte(__u32 i, void *unused)
 
 static __always_inline __s64 bind_cmdline(struct bpf_kexec_ctx *ctx)
 {
-	struct bpf_kexec_range text = contents(&found.cmdline);
+	struct bpf_kexec_range text = contents(&found[CMDLINE]);
 	__s64 given = kexec_len(ctx, BPF_KEXEC_CMDLINE);
 	__s64 ret;
 	__u32 len;

@@ -31,16 +31,20 @@ fn meaning(errno: i32) -> Option<&'static str> {
     })
 }
 
-/// What the programs of this directory return: `enum kexec_refusal` of `kexec_bpf.bpf.h`.
-const REFUSALS: [&str; 7] = [
-    "not the format that the program is for, or malformed",
-    "made for another architecture",
-    "no .linux section",
-    "the image has an initrd of its own, and signatures are enforced: give none",
-    "the image has a command line of its own, and signatures are enforced: give none",
-    "the image's command line is too long",
-    "the compression is not supported",
-];
+/// The list of what the programs of this directory return, which they include too.
+const REFUSALS: &str = include_str!("../refusals.h");
+
+/// The words for what a program returned, if it is in the list.
+fn words(returned: u32) -> Option<&'static str> {
+    let lines = REFUSALS.lines();
+    let mut refusals = lines.filter_map(|line| line.strip_prefix("KEXEC_REFUSAL("));
+    refusals.find_map(|refusal| {
+        let (_name, rest) = refusal.split_once(", ")?;
+        let (value, words) = rest.split_once(", ")?;
+        let words = words.strip_prefix('"')?.strip_suffix("\")")?;
+        (value.parse() == Ok(returned)).then_some(words)
+    })
+}
 
 /// Says why: the errno and its meaning and, where a program refused, what it returned.
 pub fn explain(error: &io::Error, log: &str) -> String {
@@ -54,12 +58,11 @@ pub fn explain(error: &io::Error, log: &str) -> String {
     }
 }
 
-/// The meaning of the last "returned NUMBER" of the log, if NUMBER is one of [`REFUSALS`].
+/// The words for the last "returned NUMBER" of the log, if NUMBER is one of [`REFUSALS`].
 fn returned(log: &str) -> Option<&'static str> {
     let (_, rest) = log.rsplit_once("returned ")?;
     let end = rest.find(|c: char| !c.is_ascii_digit());
-    let value: usize = rest[..end.unwrap_or(rest.len())].parse().ok()?;
-    REFUSALS.get(value.checked_sub(1)?).copied()
+    words(rest[..end.unwrap_or(rest.len())].parse().ok()?)
 }
 
 #[cfg(test)]
@@ -79,16 +82,22 @@ mod tests {
     }
 
     #[test]
+    fn each_refusal_has_words() {
+        let count = REFUSALS.matches("KEXEC_REFUSAL(").count() as u32;
+        assert!(count > 0);
+        assert!((1..=count).all(|value| words(value).is_some_and(|words| !words.is_empty())));
+        assert_eq!(words(0), None);
+        assert_eq!(words(count + 1), None);
+    }
+
+    #[test]
     fn reason_of_a_program() {
         let refused = meaning(libc::ECANCELED).unwrap();
         for (log, reason) in [
-            ("program returned 3", Some(REFUSALS[2])),
-            (
-                "program returned 1\nprogram returned 7\n",
-                Some(REFUSALS[6]),
-            ),
+            ("program returned 3", words(3)),
+            ("program returned 1\nprogram returned 7\n", words(7)),
             ("program returned 0", None),
-            ("program returned 8", None),
+            ("program returned 999", None),
             ("program returned -22", None),
             ("program returned 99999999999999999999999", None),
             ("program returned ", None),
@@ -98,6 +107,6 @@ mod tests {
             let expected = reason.map_or(refused.into(), |why| format!("{refused} ({why})"));
             assert_eq!(explain_errno(libc::ECANCELED, log), expected, "{log}");
         }
-        assert!(!explain_errno(libc::EACCES, "program returned 3").contains(REFUSALS[2]));
+        assert!(!explain_errno(libc::EACCES, "program returned 3").contains(words(3).unwrap()));
     }
 }

@@ -67,6 +67,7 @@ fn compile_programs(out: &Path) {
     }
     for header in [
         "../../../kexec_bpf/kexec_bpf.bpf.h",
+        "../../../kexec_bpf/refusals.h",
         "../../../kexec_bpf/zboot.h",
         "../../../../include/uapi/linux/kexec_bpf.h",
     ] {
