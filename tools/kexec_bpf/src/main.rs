@@ -8,6 +8,8 @@
 mod attach;
 mod refusal;
 mod sys;
+#[allow(dead_code, reason = "the tests use the rest")]
+mod uapi;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -117,7 +119,7 @@ fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Check { source } => {
-            let (result, log) = load(&source, sys::DRY_RUN)?;
+            let (result, log) = load(&source, uapi::DRY_RUN)?;
             print(io::stdout(), &log);
             result
         }
@@ -137,7 +139,7 @@ fn run(command: Command) -> Result<()> {
 fn load(source: &Source, flags: u32) -> Result<(Result<()>, String)> {
     let image = open(&source.image)?;
     let initrd = source.initrd.as_deref().map(open).transpose()?;
-    let flags = flags | if source.crash { sys::ON_CRASH } else { 0 };
+    let flags = flags | if source.crash { uapi::ON_CRASH } else { 0 };
     let cmdline = source.command_line.as_bytes();
 
     let (result, log) = sys::kexec_bpf_load(flags, &image, initrd.as_ref(), cmdline);

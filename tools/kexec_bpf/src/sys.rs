@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The system calls; `include/uapi/linux/kexec_bpf.h` in Rust.
+//! The system calls.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-const SYS_KEXEC_BPF_LOAD: libc::c_long = 473;
+use crate::uapi::{Args, SYS_KEXEC_BPF_LOAD};
+
 /// The crate libc lacks it for riscv64.
 const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
     320
@@ -14,28 +15,8 @@ const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
     294
 };
 
-/// Load the crash kernel.
-pub const ON_CRASH: u32 = 1 << 0;
-/// Do everything but install.
-pub const DRY_RUN: u32 = 1 << 1;
-
 /// More than the kernel has to say; it cuts what does not fit.
 const LOG_SIZE: usize = 1 << 20;
-
-/// `struct kexec_bpf_args`.
-#[repr(C)]
-struct Args {
-    flags: u32,
-    image_fd: i32,
-    initrd_fd: i32,
-    map_fd: i32,
-    cmdline: u64,
-    cmdline_len: u64,
-    log_buf: u64,
-    log_size: u64,
-}
-
-const _: () = assert!(size_of::<Args>() == 48); // KEXEC_BPF_ARGS_SIZE_VER0
 
 /// Calls `kexec_bpf_load(2)`. Returns its result and its log.
 pub fn kexec_bpf_load(

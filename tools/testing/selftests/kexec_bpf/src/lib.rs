@@ -15,6 +15,7 @@ pub mod kexec_file;
 pub mod load;
 pub mod object;
 pub mod script;
+#[path = "../../../../kexec_bpf/src/uapi.rs"]
 pub mod uapi;
 
 // The machine around them.

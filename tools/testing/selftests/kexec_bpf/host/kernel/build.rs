@@ -19,7 +19,7 @@ fn main() {
         "--allowlist-var",
         "(BPF_)?KEXEC_.*",
         "--allowlist-type",
-        "bpf_kexec_algo",
+        "(bpf_)?kexec_.*",
     ]);
     assert!(bindgen.status().expect("bindgen").success());
 }

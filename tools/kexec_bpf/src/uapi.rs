@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `include/uapi/linux/kexec_bpf.h` in Rust.
+//! `include/uapi/linux/kexec_bpf.h` in Rust, for the command and for the tests. The parsers' tests
+//! compare it with the header.
 
-pub const SYS_KEXEC_BPF_LOAD: libc::c_long = 473;
+use std::ffi::c_long;
+
+pub const SYS_KEXEC_BPF_LOAD: c_long = 473;
 
 pub const OBJECT_MAX: usize = 1 << 20;
 pub const PRIVATE_MAX: u32 = 1 << 20;
