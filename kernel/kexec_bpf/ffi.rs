@@ -218,8 +218,8 @@ pub(crate) unsafe trait Context {
 pub(crate) struct Program(NonNull<bindings::bpf_prog>);
 
 impl Program {
-    /// Verifies and compiles a program. The verifier writes to `log`, unless that is empty, and ends
-    /// its text with a NUL. The program takes references of its own to the maps.
+    /// Verifies and compiles a program. The verifier writes to `log`, unless that is empty, and
+    /// ends its text with a NUL. The program takes references of its own to the maps.
     pub(crate) fn load(
         linked: &Linked<'_>,
         maps: &[Map],
