@@ -4,6 +4,7 @@
 //! read; that does not make an image verified. The policy stays until the machine ends.
 
 use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,15 +14,20 @@ use rustix::io::Errno;
 use support::embedded::returned_flags;
 use support::harness::{equal, skip, Context, Result};
 use support::kexec_file::load_files;
-use support::keyring::add_key;
+use support::keyring::{add_key, blacklist, try_add_key};
 use support::load::{
     enforced, file, image, loaded, lockdown, policy_image, secure_boot, stored, unload, Load,
 };
+
+use crate::adversary::functions::functions;
+use crate::adversary::programs::{attach, Act, Kind, Target};
 
 tests! {
     WHEN_NAMED.in_turn(Turn::StricterPolicy);
     appraised,
     kernels,
+    revoked_kernel,
+    revoked_key,
 }
 
 const POLICY: &str = "/sys/kernel/security/ima/policy";
@@ -193,4 +199,58 @@ fn kernels() -> Result {
     let labelled = appraisable(&kernel, &digest)?;
     fcntl_setfl(&labelled, OFlags::DIRECT).context("O_DIRECT")?;
     is("by direct I/O", &labelled, locked_down)
+}
+
+/// Has a search of a keyring by the target's thread fail, the one with this number.
+fn hide_keys(target: &Target, number: u32) -> Result<OwnedFd> {
+    const HOOK: &str = "security_key_permission";
+    let hook = functions(|name| name == HOOK)?;
+    let kind = Kind::ModifyReturn(hook.first().ok_or(HOOK)?.id);
+    let act = Act::ReturnAt(-libc::EACCES as u64, number);
+    attach(&target.load(kind, act)?).context(HOOK)
+}
+
+/// Fails if the kernel loads, be it while one of the searches that this takes fails.
+fn never_loads(kernel: &[u8], signature: &[u8], errno: i32) -> Result {
+    let file = appraisable(kernel, signature)?;
+    equal("errno", load_kernel(&file)?, errno)?;
+    let target = Target::new()?;
+    for number in 0.. {
+        let file = appraisable(kernel, signature)?;
+        let link = hide_keys(&target, number)?;
+        let got = target.during(|| load_files(&file, None, 0));
+        drop(link);
+        equal(format!("loads without search {number}"), got == 0, false)?;
+        if target.times() <= number {
+            println!("# {number} searches");
+            return equal("there are searches", number > 0, true);
+        }
+    }
+    Ok(())
+}
+
+/// An IMA signature does not stand in for that of an image which was revoked.
+fn revoked_kernel() -> Result {
+    add_rules()?;
+    let errno = match (lockdown().as_str(), secure_boot()) {
+        (_, true) => libc::EKEYREVOKED,
+        ("none", _) => return skip("signatures are not enforced"),
+        _ => libc::EPERM,
+    };
+    blacklist("listed")?;
+    let signature = stored("policy/listed.ima")?;
+    never_loads(&stored("policy/listed.kernel")?, &signature, errno)
+}
+
+/// A key on the blacklist of IMA signs for nothing.
+fn revoked_key() -> Result {
+    const BLACKLIST: &str = ".ima_blacklist";
+    add_rules()?;
+    match try_add_key(BLACKLIST, "asymmetric", "", &stored("policy/ima.der")?) {
+        Ok(0) => {}
+        Ok(errno) => return Err(format!("{BLACKLIST}: errno {errno}").into()),
+        Err(_) => return skip(format!("there is no keyring {BLACKLIST}")),
+    }
+    let signature = stored("policy/kernel.ima")?;
+    never_loads(&image("policy/kernel")?, &signature, libc::EACCES)
 }

@@ -16,10 +16,10 @@ pub mod withdrawn;
 
 // What these share.
 mod authenticode;
-mod functions;
+pub mod functions;
 mod memory;
 mod mutate;
-mod programs;
+pub mod programs;
 mod random;
 mod scene;
 
