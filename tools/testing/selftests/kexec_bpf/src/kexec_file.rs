@@ -46,7 +46,7 @@ pub fn load(kernel: &[u8]) -> Result<i32> {
 }
 
 /// The kernel with a byte changed in its middle.
-pub fn changed() -> Result<Vec<u8>> {
+pub fn changed_kernel() -> Result<Vec<u8>> {
     let mut kernel = image("linux")?;
     let middle = kernel.len() / 2;
     kernel[middle] ^= 1;

@@ -225,6 +225,17 @@ pub fn syscall<T>(args: *const T, size: usize) -> i32 {
     }
 }
 
+/// A dry run of an image.
+pub fn dry_run(image: &[u8]) -> Result<Loaded> {
+    Ok(Load::dry(&file(image)?).run())
+}
+
+/// Fails unless the next good image is accepted.
+pub fn next_is_accepted() -> Result {
+    let next = dry_run(&image("tiny")?)?;
+    equal("errno of the next load", next.errno, 0).context(next.log.join("\n"))
+}
+
 impl Loaded {
     /// Fails unless the errno is this one and the log has just these lines. A `*` at the end of a
     /// line stands for any text.
@@ -277,8 +288,7 @@ impl Loaded {
     pub fn refused(&self, errno: i32, why: &str) -> Result {
         self.ends(errno, why)?;
         equal("a kernel is loaded", loaded()?, false)?;
-        let good = Load::dry(&file(&image("tiny")?)?).run();
-        equal("errno of the next load", good.errno, 0).context(good.log.join("\n"))
+        next_is_accepted()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Changes of tiny.efi, an image of a few KiB, and the verdict on the changed image.
 
 use crate::harness::{equal, Context, Result};
-use crate::load::{enforced, file, image, Load, Loaded};
+use crate::load::{dry_run, enforced, image, Loaded};
 use crate::pe::{self, put};
 
 /// Offsets in the image.
@@ -91,11 +91,6 @@ impl Tiny {
     }
 }
 
-/// A dry run of an image.
-pub fn dry(bytes: &[u8]) -> Result<Loaded> {
-    Ok(Load::dry(&file(bytes)?).run())
-}
-
 /// Whether the log says that the signature is good.
 pub fn is_verified(run: &Loaded) -> bool {
     first_line(run).starts_with("image: signed by ")
@@ -123,7 +118,7 @@ fn first_line(run: &Loaded) -> &str {
 fn changed(change: impl Fn(&mut Tiny)) -> Result<Loaded> {
     let mut tiny = Tiny::new()?;
     change(&mut tiny);
-    dry(&tiny.bytes)
+    dry_run(&tiny.bytes)
 }
 
 /// Fails unless the image is refused after this change.
@@ -158,7 +153,7 @@ pub fn verified(change: impl Fn(&mut Tiny)) -> Result {
 
 /// Fails unless an unsigned image keeps the rules of PE files, and is accepted without enforcement.
 pub fn well_formed(bytes: &[u8]) -> Result {
-    let run = dry(bytes)?;
+    let run = dry_run(bytes)?;
     match enforced() {
         true => run.refused(libc::EKEYREJECTED, "image: it is not signed"),
         false => equal("errno", run.errno, 0).context(run.log.join("\n")),
@@ -168,7 +163,7 @@ pub fn well_formed(bytes: &[u8]) -> Result {
 /// Fails unless an unsigned image keeps the rules of PE files, and is refused for this reason
 /// without enforcement.
 pub fn well_formed_but(errno: i32, why: &str, bytes: &[u8]) -> Result {
-    let run = dry(bytes)?;
+    let run = dry_run(bytes)?;
     match enforced() {
         true => run.refused(libc::EKEYREJECTED, "image: it is not signed"),
         false => run.refused(errno, why),

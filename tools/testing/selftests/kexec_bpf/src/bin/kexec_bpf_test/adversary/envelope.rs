@@ -7,7 +7,9 @@ use std::fs;
 
 use support::der::Element;
 use support::harness::{equal, skip, Context, Result};
-use support::load::{enforced, file, image, path, policy_image, secure_boot, stored, Load, Loaded};
+use support::load::{
+    dry_run, enforced, next_is_accepted, path, policy_image, secure_boot, stored, Loaded,
+};
 use support::pe;
 
 use super::all;
@@ -108,15 +110,6 @@ fn counts_as_signed(run: &Loaded) -> Result<bool> {
     Ok(signed)
 }
 
-fn dry(bytes: &[u8]) -> Result<Loaded> {
-    Ok(Load::dry(&file(bytes)?).run())
-}
-
-fn next_is_fine() -> Result {
-    let run = dry(&image("tiny")?)?;
-    equal("errno of the next load", run.errno, 0).context(run.log.join("\n"))
-}
-
 /// The checker itself has the right verdict on each of these images.
 fn checker() -> Result {
     let keys = keys()?;
@@ -166,7 +159,7 @@ pub fn walk(
     let messages: Vec<_> = images.iter().map(|image| image.message.clone()).collect();
     let meant: Vec<_> = images.iter().filter(|image| is_meant(image)).collect();
     let check = |bytes: &[u8]| -> Result<bool> {
-        let run = dry(bytes)?;
+        let run = dry_run(bytes)?;
         let signed = counts_as_signed(&run)?;
         if signed {
             equal("it is proved", keys.signed(bytes), true).context(run.log.join("\n"))?;
@@ -195,11 +188,11 @@ pub fn walk(
         let what = format!("seed {SEED}, number {number}, {}: {made:?}", image.name);
         signed += u64::from(check(&envelope.around(&image.bytes)).context(&what)?);
         if number % 500 == 0 {
-            next_is_fine().context(what)?;
+            next_is_accepted().context(what)?;
         }
     }
     println!("# seed {SEED}, {count} envelopes: {signed} are those of signed images");
-    next_is_fine()?;
+    next_is_accepted()?;
     Ok((signed, count))
 }
 

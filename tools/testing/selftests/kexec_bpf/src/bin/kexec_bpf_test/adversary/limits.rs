@@ -11,7 +11,7 @@ use support::cgroup::Cgroup;
 use support::child::{Child, End, Plan};
 use support::fuse::{Fuse, Mode};
 use support::harness::{equal, Context, Result};
-use support::load::{bpf_ids, enforced, file, image, Load, Loaded};
+use support::load::{bpf_ids, enforced, image, next_is_accepted, Load, Loaded};
 
 tests! {
     WHEN_NAMED;
@@ -43,11 +43,6 @@ fn while_it_waits(
         };
     }
     child.wait()
-}
-
-fn next_is_fine() -> Result {
-    let next = Load::dry(&file(&image("tiny")?)?).run();
-    equal("errno of the next load", next.errno, 0).context(next.log.join("\n"))
 }
 
 /// These limits do not hold for the kernel's own allocations.
@@ -102,7 +97,7 @@ fn of_the_cgroup() -> Result {
         let what = format!("{end:?} is one of {ends:?}");
         equal(what, ends.contains(&end), true).context(loaded.log.join("\n"))?;
         cgroup.all_given_back()?;
-        next_is_fine()?;
+        next_is_accepted()?;
     }
     equal("numbers of programs, maps and BTF", bpf_ids(), ids)
 }
@@ -145,7 +140,7 @@ fn of_the_machine() -> Result {
             equal(format!("{path}: {end:?} is one of {wants:?}"), fits, true)
                 .context(loaded.log.join("\n"))?;
         }
-        next_is_fine().context(path)?;
+        next_is_accepted().context(path)?;
         changed += 1;
     }
     equal(

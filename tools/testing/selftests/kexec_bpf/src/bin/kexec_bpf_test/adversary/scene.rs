@@ -4,14 +4,13 @@
 //! ones, whose programs use the kfuncs.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use libbpf_rs::MapHandle;
 
-use support::arch::SYS_KEXEC_FILE_LOAD;
 use support::embedded::{ask, READ_FD};
 use support::harness::{equal, skip, Context, Result};
+use support::kexec_file::{changed_kernel, load_files};
 use support::load::{enforced, file, image, loaded, stored, unload, Load};
 use support::uapi::VERIFY_PE;
 
@@ -58,7 +57,10 @@ impl Attempt {
     /// Loads it. Returns 0 or an errno, and the log.
     fn run(&self, target: &Target) -> (i32, String) {
         if !self.ours {
-            return (target.during(|| kexec_file_load(&self.file)), String::new());
+            return (
+                target.during(|| load_files(&self.file, None, 0)),
+                String::new(),
+            );
         }
         let mut log = vec![0; 1 << 14];
         let load = Load {
@@ -68,20 +70,6 @@ impl Attempt {
         let errno = target.during(|| load.run_with(&mut log));
         let end = log.iter().position(|&byte| byte == 0).unwrap_or(0);
         (errno, String::from_utf8_lossy(&log[..end]).into_owned())
-    }
-}
-
-fn kexec_file_load(kernel: &File) -> i32 {
-    const NO_INITRAMFS: libc::c_ulong = 4;
-    let none = std::ptr::null::<libc::c_char>();
-    // SAFETY: With a length of 0 the kernel does not look at the command line.
-    let result = unsafe {
-        let fd = kernel.as_raw_fd();
-        libc::syscall(SYS_KEXEC_FILE_LOAD, fd, -1, 0, none, NO_INITRAMFS)
-    };
-    match result {
-        0 => 0,
-        _ => io::Error::last_os_error().raw_os_error().unwrap_or(-1),
     }
 }
 
@@ -104,16 +92,13 @@ impl Scene {
         if !enforced() {
             return skip("signatures are not enforced");
         }
-        let mut changed = image("linux")?;
-        let middle = changed.len() / 2;
-        changed[middle] ^= 1;
         let text = [file(b"text")?, file(&image("plain")?)?];
         Ok(Self {
             target: Target::new()?,
             bad: vec![
                 Attempt::new("unsigned image", &image("unsigned")?, true)?,
                 Attempt::new("revoked image", &stored("policy/revoked.efi")?, true)?,
-                Attempt::new("changed kernel", &changed, false)?,
+                Attempt::new("changed kernel", &changed_kernel()?, false)?,
             ],
             private: file(&image("obey")?)?,
             data: vec![

@@ -9,7 +9,7 @@ use std::thread;
 
 use support::fuse::{Fuse, Mode};
 use support::harness::{equal, skip, Context, Result};
-use support::kexec_file::{changed, load, load_files, loads_unless_enforced};
+use support::kexec_file::{self, load, load_files, loads_unless_enforced};
 use support::load::{file, image, loaded, unload, Load};
 use support::meminfo::budget;
 
@@ -56,7 +56,7 @@ fn no_alarm() -> Result {
 }
 
 fn changed_kernel() -> Result {
-    loads_unless_enforced(&changed()?, libc::EKEYREJECTED)
+    loads_unless_enforced(&kexec_file::changed_kernel()?, libc::EKEYREJECTED)
 }
 
 /// No loader of any architecture accepts a UKI or a zboot image.

@@ -12,7 +12,7 @@ use rustix::process::{kill_process, waitpid, Pid, Signal, WaitOptions};
 
 use support::harness::{equal, Context, Result};
 use support::load::{
-    bpf_ids, enforced, file, image, loaded, syscall, with_capabilities, write_only, Load, Loaded,
+    bpf_ids, dry_run, enforced, file, image, loaded, syscall, with_capabilities, write_only, Load,
     CAP_SYS_BOOT,
 };
 use support::pe;
@@ -46,14 +46,10 @@ tests! {
 const NOT_A_FILE: &str = "not a regular file that is open for reading";
 const MISFIT: &str = "its signature does not match, or is not trusted";
 
-fn dry(bytes: &[u8]) -> Result<Loaded> {
-    Ok(Load::dry(&file(bytes)?).run())
-}
-
 /// An image that was changed after it was signed is refused where signatures are enforced.
 /// Elsewhere it counts as unsigned.
 fn changed(bytes: &[u8], why: &str) -> Result {
-    let run = dry(bytes)?;
+    let run = dry_run(bytes)?;
     if enforced() {
         return run.refused(libc::EKEYREJECTED, &format!("image: {why}"));
     }
@@ -146,7 +142,7 @@ fn no_images() -> Result {
         (&header, "no PE signature (byte 0x40)"),
     ] {
         let what = format!("{} bytes", bytes.len());
-        dry(bytes)?
+        dry_run(bytes)?
             .refused(libc::ENOEXEC, &format!("image: {why}"))
             .context(what)?;
     }
@@ -154,7 +150,7 @@ fn no_images() -> Result {
 }
 
 fn without_program() -> Result {
-    dry(&image("nobpf")?)?.refused(libc::ENOEXEC, "image: there is no section .bpf")
+    dry_run(&image("nobpf")?)?.refused(libc::ENOEXEC, "image: there is no section .bpf")
 }
 
 fn a_byte_changed_in_each_section() -> Result {
@@ -197,7 +193,7 @@ fn objects_that_are_none() -> Result {
             &format!("image: section .bpf is larger than {OBJECT_MAX} bytes"),
         ),
     ] {
-        let run = dry(&image(name)?)?;
+        let run = dry_run(&image(name)?)?;
         let log = run.log.join("\n");
         equal("errno", run.errno, errno).context(&log)?;
         equal("reason", log.contains(&format!("refused: {why}")), true).context(log)?;
@@ -206,13 +202,13 @@ fn objects_that_are_none() -> Result {
 }
 
 fn too_deeply_nested() -> Result {
-    dry(&image("nested-5")?)?.refused(libc::ELOOP, "nesting: more than 4 levels")
+    dry_run(&image("nested-5")?)?.refused(libc::ELOOP, "nesting: more than 4 levels")
 }
 
 /// The levels would never end. The kernel refuses at the first one.
 fn its_own_image() -> Result {
     let image = image("binds_itself")?;
-    let run = dry(&image)?;
+    let run = dry_run(&image)?;
     if enforced() {
         // Its checksum and its certificates are not verified.
         let end = image.len();
@@ -231,7 +227,7 @@ fn its_own_image() -> Result {
 
 fn the_verifier_refuses() -> Result {
     let image = image("forbidden_helper")?;
-    let run = dry(&image)?;
+    let run = dry_run(&image)?;
     run.refused(libc::ELIBEXEC, "program: the verifier rejected it: -22")?;
     let log = run.log.join("\n");
     equal(
@@ -250,15 +246,15 @@ fn the_verifier_refuses() -> Result {
 }
 
 fn no_kernel_bound() -> Result {
-    dry(&image("binds_nothing")?)?.refused(libc::ECANCELED, "the program bound no kernel")
+    dry_run(&image("binds_nothing")?)?.refused(libc::ECANCELED, "the program bound no kernel")
 }
 
 fn the_program_refuses() -> Result {
-    dry(&image("returns_seven")?)?.refused(libc::ECANCELED, "program returned 7")
+    dry_run(&image("returns_seven")?)?.refused(libc::ECANCELED, "program returned 7")
 }
 
 fn unverified_kernel() -> Result {
-    let run = dry(&image("unverified_kernel")?)?;
+    let run = dry_run(&image("unverified_kernel")?)?;
     if !enforced() {
         // 4096 zeroes are not a kernel.
         let why = "kernel: no loader of this architecture knows its format";
@@ -385,8 +381,8 @@ fn killed() -> Result {
         before,
     )?;
     equal("descriptors while it ran", descriptors.0, descriptors.1)?;
-    dry(&image("small")?)?;
-    let next = dry(&image("small")?)?;
+    dry_run(&image("small")?)?;
+    let next = dry_run(&image("small")?)?;
     equal("errno of the next load", next.errno, 0).context(next.log.join("\n"))
 }
 
@@ -415,7 +411,7 @@ fn nothing_is_left() -> Result {
         "unverified_kernel",
         "text",
     ] {
-        dry(&image(name)?)?;
+        dry_run(&image(name)?)?;
     }
     equal("numbers of programs, maps and BTF", bpf_ids(), before)?;
     equal("a kernel is loaded", loaded()?, false)

@@ -3,7 +3,7 @@
 //! The certificate table. No signature covers it, so whoever has the file can change it.
 
 use support::harness::{equal, Context, Result};
-use support::load::image;
+use support::load::{dry_run, image};
 use support::pe;
 use support::tiny_image::*;
 
@@ -127,7 +127,7 @@ fn several_entries() -> Result {
 }
 
 fn kinds_of_digests() -> Result {
-    let run = dry(&image("sha512")?)?;
+    let run = dry_run(&image("sha512")?)?;
     let log = run.log.join("\n");
     equal("errno", run.errno, 0).context(&log)?;
     let digest = run.log[0].rsplit(' ').next().unwrap_or_default();
@@ -141,14 +141,14 @@ fn kinds_of_digests() -> Result {
 /// names no signer if the certificate in the message is not recognized as the signer's.
 fn any_byte() -> Result {
     let mut tiny = Tiny::new()?;
-    let named = dry(&tiny.bytes)?.log;
+    let named = dry_run(&tiny.bytes)?.log;
     let mut unnamed = named.clone();
     let digest = named[0].rsplit(' ').next().unwrap_or_default();
     unnamed[0] = format!("image: signed by '', digest {digest}");
     for at in tiny.table..tiny.bytes.len() {
         let bit = 1 << (at % 8);
         tiny.bytes[at] ^= bit;
-        let run = dry(&tiny.bytes)?;
+        let run = dry_run(&tiny.bytes)?;
         let wrong = [MISFIT, UNTRUSTED, MALFORMED, UNSUPPORTED];
         let fits = match is_verified(&run) {
             true => run.errno == 0 && [&named, &unnamed].contains(&&run.log),

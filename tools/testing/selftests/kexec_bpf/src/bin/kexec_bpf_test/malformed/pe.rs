@@ -4,7 +4,7 @@
 //! byte that breaks it, whether signatures are enforced or not.
 
 use support::harness::{equal, Context, Result};
-use support::load::{image, sparse, Load};
+use support::load::{dry_run, image, sparse, Load};
 use support::meminfo::budget;
 use support::pe::{self, put};
 use support::tiny_image::*;
@@ -148,7 +148,7 @@ fn section_counts() -> Result {
         let image = pe::image(&sections);
         let at = pe::header(&image) + 6;
         let why = format!("image: not 1 to 96 sections (byte {at:#x})");
-        dry(&image)?
+        dry_run(&image)?
             .refused(libc::ELIBBAD, &why)
             .context("97 sections")?;
     }
@@ -245,7 +245,7 @@ fn tails() -> Result {
 
 fn two_programs() -> Result {
     let why = format!("image: '.bpf': two sections of this name (byte {TABLE_END:#x})");
-    dry(&image("twice")?)?.refused(libc::ELIBBAD, &why)?;
+    dry_run(&image("twice")?)?.refused(libc::ELIBBAD, &why)?;
     let mut image = Tiny::unsigned()?;
     image.third_section(*b".bpf\0\0\0\0");
     well_formed_but(libc::ELIBBAD, &why, &image.bytes)?;
@@ -349,7 +349,7 @@ fn sizes_of_files() -> Result {
 fn cut_anywhere() -> Result {
     for image in [Tiny::new()?, Tiny::unsigned()?] {
         for len in 0..image.bytes.len() {
-            let run = dry(&image.bytes[..len])?;
+            let run = dry_run(&image.bytes[..len])?;
             let errno = match len < PE + 4 {
                 true => libc::ENOEXEC,
                 false => libc::ELIBBAD,
@@ -368,7 +368,7 @@ fn any_byte_of_the_headers() -> Result {
     for at in 0..HEADERS_END {
         let bit = 1 << (at % 8);
         tiny.bytes[at] ^= bit;
-        let run = dry(&tiny.bytes)?;
+        let run = dry_run(&tiny.bytes)?;
         let fits = match (CHECKSUM..CHECKSUM + 4).contains(&at) {
             true => run.errno == 0 && is_verified(&run),
             false => {

@@ -11,7 +11,7 @@ use std::thread;
 
 use support::fuse::{Asked, Fuse, Mode};
 use support::harness::{equal, skip, Context, Result};
-use support::kexec_file::{changed, load_files, ON_CRASH as FILE_ON_CRASH};
+use support::kexec_file::{changed_kernel, load_files, ON_CRASH as FILE_ON_CRASH};
 use support::load::{enforced, file, image, loaded, unload, Load};
 use support::uapi::{DRY_RUN, ON_CRASH};
 
@@ -130,7 +130,7 @@ fn locked_down() -> Result {
     if enforced() {
         return skip("signatures are enforced already");
     }
-    let (signed, unsigned) = (image("linux")?, changed()?);
+    let (signed, unsigned) = (image("linux")?, changed_kernel()?);
     let (signed_file, unsigned_file) = (file(&signed)?, file(&unsigned)?);
     let bare = file(&image("bare")?)?;
     let mut other = image("bare")?;
