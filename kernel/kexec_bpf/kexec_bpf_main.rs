@@ -15,7 +15,7 @@
 //!    |  identity    signer, digest and key of an image
 //!    v
 //! loader            makes a program of .bpf, which gets neither a descriptor nor an ID
-//!    |  object      { span, elf, map, btf, sort, link, btf_ext, btf_fixup, linked }
+//!    |  object      { span, elf, roles, map, btf, sort, link, btf_ext, btf_fixup, linked }
 //!    v
 //! level             runs the program; calls: the kfuncs
 //!    |  decompress  gzip, zstd, xz, lz4, lzo
@@ -148,7 +148,10 @@ const _: () = {
     assert!(pe::IMAGE_MAX == bindings::KEXEC_BPF_IMAGE_MAX as u64);
     assert!(object::OBJECT_MAX == bindings::KEXEC_BPF_OBJECT_MAX as usize);
     assert!(initrd::cpio::PATH_MAX == bindings::KEXEC_BPF_PATH_MAX as usize);
-    assert!(is_name(object::PROGRAM, bindings::KEXEC_BPF_PROG_SECTION));
+    assert!(is_name(
+        object::roles::PROGRAM,
+        bindings::KEXEC_BPF_PROG_SECTION
+    ));
     assert!(is_name(
         image::OBJECT_SECTION,
         bindings::KEXEC_BPF_PE_SECTION

@@ -338,10 +338,10 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
 
     fn symbol(&self, relocation: &Relocation, kind: u32) -> Result<Symbol<'a>, ParseError> {
         let symbol = self.object.elf.symbol(relocation.symbol)?;
-        match relocation.kind == kind {
-            true => Ok(symbol),
-            false => Err(symbol_error("unknown kind of relocation", &symbol)),
+        if relocation.kind != kind {
+            return Err(symbol_error("unknown kind of relocation", &symbol));
         }
+        Ok(symbol)
     }
 }
 

@@ -13,9 +13,12 @@ use super::{
         Types, //
     },
     elf::{
-        self,
         Elf,
         Section, //
+    },
+    roles::{
+        Role,
+        Roles, //
     },
 };
 use crate::error::{
@@ -76,18 +79,18 @@ impl MapSpec<'_> {
     }
 }
 
-/// The maps of an object whose `.maps` section has the index `declared`.
+/// The maps of an object.
 pub fn read<'a>(
     elf: &Elf<'a>,
     btf: &Types<'a>,
-    declared: Option<usize>,
+    roles: &Roles,
 ) -> Result<KVVec<MapSpec<'a>>, ParseError> {
     let mut maps = KVVec::new();
-    if let Some(section) = declared {
+    if let Some(section) = roles.index(Role::Maps) {
         read_declared(elf, btf, section, &mut maps)?;
     }
     for (index, section) in elf.sections.iter().enumerate() {
-        if let Some(map) = data_map(index, section)? {
+        if let Some(map) = data_map(index, section, roles.get(index)) {
             add(&mut maps, map, section.header)?;
         }
     }
@@ -110,16 +113,15 @@ fn add<'a>(maps: &mut KVVec<MapSpec<'a>>, map: MapSpec<'a>, at: u64) -> Result<(
     Ok(maps.push(map, GFP_KERNEL_ACCOUNT)?)
 }
 
-fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<MapSpec<'a>>, ParseError> {
+fn data_map<'a>(index: usize, section: &Section<'a>, role: Option<Role>) -> Option<MapSpec<'a>> {
     let data = section.data.bytes();
-    let name = section.name.to_bytes();
-    let (flags, content) = match section.kind {
-        elf::SHT_NOBITS => (0, Content::Bss),
-        elf::SHT_PROGBITS if name.starts_with(b".rodata") => (F_RDONLY_PROG, Content::Rodata(data)),
-        elf::SHT_PROGBITS if name.starts_with(b".data") => (0, Content::Data(data)),
-        _ => return Ok(None),
+    let (flags, content) = match role? {
+        Role::Bss => (0, Content::Bss),
+        Role::Rodata => (F_RDONLY_PROG, Content::Rodata(data)),
+        Role::Data => (0, Content::Data(data)),
+        _ => return None,
     };
-    Ok((section.size > 0).then_some(MapSpec {
+    (section.size > 0).then_some(MapSpec {
         name: section.name,
         // What does not fit is over the limit in any case.
         value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
@@ -128,7 +130,7 @@ fn data_map<'a>(index: usize, section: &Section<'a>) -> Result<Option<MapSpec<'a
         content,
         section: index,
         offset: 0,
-    }))
+    })
 }
 
 fn read_declared<'a>(

@@ -3,7 +3,7 @@
 //! BPF objects: from the bytes of an image's `.bpf` section to a program for the verifier.
 //!
 //! ```text
-//! bytes -> elf: sections, symbols, relocations
+//! bytes -> elf: sections, symbols, relocations; roles: what sections are for
 //!           |  btf: types; map: what maps to create
 //!           v
 //!        Object: one program with its functions, maps, types and license
@@ -21,6 +21,7 @@ pub mod elf;
 pub mod link;
 pub mod linked;
 pub mod map;
+pub mod roles;
 pub mod sort;
 pub mod span;
 
@@ -40,6 +41,10 @@ use elf::{
     Symbol, //
 };
 use map::MapSpec;
+use roles::{
+    Role,
+    Roles, //
+};
 use span::Span;
 
 /// Size of an object in bytes.
@@ -49,55 +54,8 @@ const FUNCTIONS_MAX: usize = 256;
 /// The kernel has room for this many bytes, NUL included.
 const LICENSE_MAX: u64 = 128;
 
-/// Section of the program.
-pub const PROGRAM: &CStr = c"kexec";
-
 /// Size of an instruction in bytes.
 pub const INSN_SIZE: u64 = 8;
-
-/// What a section is for.
-enum Role {
-    Program,
-    Text,
-    License,
-    Maps,
-    Data,
-    Btf,
-    BtfExt,
-    Relocations,
-    Ignored,
-}
-
-impl Role {
-    fn of(section: &Section<'_>) -> Result<Self, ParseError> {
-        let name = section.name.to_bytes();
-        let is = |prefix: &[u8]| {
-            name.strip_prefix(prefix)
-                .is_some_and(|rest| matches!(rest.first(), None | Some(b'.')))
-        };
-        let code = section.flags & elf::SHF_EXECINSTR != 0;
-        Ok(match (section.kind, name) {
-            (elf::SHT_PROGBITS, _) if section.name == PROGRAM && code => Self::Program,
-            (elf::SHT_PROGBITS, b".text") if code => Self::Text,
-            (elf::SHT_PROGBITS, b"license") => Self::License,
-            (elf::SHT_PROGBITS, b".maps") => Self::Maps,
-            (elf::SHT_PROGBITS, b".BTF") => Self::Btf,
-            (elf::SHT_PROGBITS, b".BTF.ext") => Self::BtfExt,
-            (elf::SHT_PROGBITS, _) if is(b".rodata") || is(b".data") => Self::Data,
-            (elf::SHT_NOBITS, _) if is(b".bss") => Self::Data,
-            (elf::SHT_REL, _) => Self::Relocations,
-            (elf::SHT_NULL | elf::SHT_SYMTAB | elf::SHT_STRTAB | elf::SHT_LLVM_ADDRSIG, _) => {
-                Self::Ignored
-            }
-            (elf::SHT_PROGBITS, b".comment") => Self::Ignored,
-            (elf::SHT_PROGBITS, _) if name.starts_with(b".debug_") => Self::Ignored,
-            _ => {
-                let error = ParseError::unsupported("unsupported section", section.header);
-                return Err(error.named(name));
-            }
-        })
-    }
-}
 
 /// A function; the first of an object is the program itself.
 pub struct Function<'a> {
@@ -174,30 +132,29 @@ impl<'a> Object<'a> {
             ));
         }
         let elf = Elf::parse(object)?;
-        let index = Index::of(&elf.sections)?;
-        let data = |index: Option<usize>, wrong| {
+        let roles = Roles::new(&elf.sections)?;
+        let incomplete = |wrong| ParseError::whole(Kind::Malformed, wrong);
+        let data = |role, wrong| {
+            let index = roles.index(role);
             let section = index.and_then(|index| elf.sections.get(index));
-            section
-                .map(|section| section.data)
-                .ok_or(ParseError::whole(Kind::Malformed, wrong))
+            section.map(|section| section.data).ok_or(incomplete(wrong))
         };
-        let license = data(index.license, "no license")?;
+        let license = data(Role::License, "no license")?;
         if license.size() > LICENSE_MAX {
             return Err(ParseError::too_big(
                 "the license is too long",
                 license.at(0),
             ));
         }
-        let btf = Types::parse(data(index.btf, "no .BTF section")?)?;
-        let program = index
-            .program
-            .ok_or(ParseError::whole(Kind::Malformed, "no program"))?;
+        let btf = Types::parse(data(Role::Btf, "no .BTF section")?)?;
+        let program = roles.index(Role::Program);
+        let program = program.ok_or(incomplete("no program"))?;
         Ok(Self {
             license: license.string(0)?,
-            maps: map::read(&elf, &btf, index.maps)?,
-            functions: functions(&elf, program, index.text)?,
-            relocations: relocations(&elf.sections)?,
-            btf_ext: data(index.btf_ext, "no .BTF.ext section")?,
+            maps: map::read(&elf, &btf, &roles)?,
+            functions: functions(&elf, program, roles.index(Role::Text))?,
+            relocations: relocations(&elf.sections, &roles)?,
+            btf_ext: data(Role::BtfExt, "no .BTF.ext section")?,
             btf,
             program,
             elf,
@@ -206,12 +163,12 @@ impl<'a> Object<'a> {
 
     /// Index of the function that has the byte at `offset` of a section.
     pub(crate) fn function_at(&self, section: usize, offset: u64) -> Option<usize> {
-        let index = match section == self.program {
-            true => 0,
-            false => self
-                .functions
+        let index = if section == self.program {
+            0
+        } else {
+            self.functions
                 .partition_point(|f| f.section == self.program || f.start <= offset)
-                .checked_sub(1)?,
+                .checked_sub(1)?
         };
         let function = self.functions.get(index)?;
         let inside = (function.start..function.end()).contains(&offset);
@@ -237,39 +194,6 @@ impl<'a> Object<'a> {
         let bound = |offset| all.partition_point(|relocation| relocation.offset < offset);
         all.get(bound(function.start)..bound(function.end()))
             .unwrap_or_default()
-    }
-}
-
-/// Where the sections are of which there is one at most.
-#[derive(Default)]
-struct Index {
-    program: Option<usize>,
-    text: Option<usize>,
-    license: Option<usize>,
-    maps: Option<usize>,
-    btf: Option<usize>,
-    btf_ext: Option<usize>,
-}
-
-impl Index {
-    fn of(sections: &[Section<'_>]) -> Result<Self, ParseError> {
-        let mut all = Self::default();
-        for (index, section) in sections.iter().enumerate() {
-            let one = match Role::of(section)? {
-                Role::Program => &mut all.program,
-                Role::Text => &mut all.text,
-                Role::License => &mut all.license,
-                Role::Maps => &mut all.maps,
-                Role::Btf => &mut all.btf,
-                Role::BtfExt => &mut all.btf_ext,
-                Role::Data | Role::Relocations | Role::Ignored => continue,
-            };
-            if one.replace(index).is_some() {
-                let error = ParseError::malformed("two sections of this name", section.header);
-                return Err(error.named(section.name.to_bytes()));
-            }
-        }
-        Ok(all)
     }
 }
 
@@ -313,25 +237,23 @@ fn functions<'a>(
 }
 
 /// The relocations of each section of code. Compilers order them, and so no section has two sets.
-fn relocations(sections: &[Section<'_>]) -> Result<KVVec<(usize, KVVec<Relocation>)>, ParseError> {
+fn relocations(
+    sections: &[Section<'_>],
+    roles: &Roles,
+) -> Result<KVVec<(usize, KVVec<Relocation>)>, ParseError> {
     let mut all = KVVec::<(usize, KVVec<Relocation>)>::new();
     for section in sections.iter().filter(|s| s.kind == elf::SHT_REL) {
         let name = section.name.to_bytes();
         let malformed = |wrong| ParseError::malformed(wrong, section.header).named(name);
         let index = section.info as usize;
-        let changed = sections
-            .get(index)
-            .ok_or(malformed("relocations of a section that does not exist"))?;
-        match Role::of(changed)? {
-            Role::Program | Role::Text => (),
-            Role::Btf | Role::BtfExt | Role::Ignored => continue,
-            _ => {
-                let error = ParseError::unsupported(
-                    "relocations of data are not supported",
-                    section.header,
-                );
-                return Err(error.named(name));
+        match roles.get(index) {
+            Some(Role::Program | Role::Text) => (),
+            Some(Role::Btf | Role::BtfExt | Role::Ignored) => continue,
+            Some(_) => {
+                let wrong = "relocations of data are not supported";
+                return Err(ParseError::unsupported(wrong, section.header).named(name));
             }
+            None => return Err(malformed("relocations of a section that does not exist")),
         }
         if all.iter().any(|&(other, _)| other == index) {
             return Err(malformed("its section already has relocations"));
