@@ -49,18 +49,13 @@ pub fn le32(data: &[u8], at: u64) -> Result<u32, ParseError> {
     read(data, at).map(U32::get)
 }
 
-/// The structure at `at`.
+/// The structure, or array of bytes, at `at`.
 pub fn read<T: FromBytes>(data: &[u8], at: u64) -> Result<T, ParseError> {
     let bytes = slice(data, at, size_of::<T>() as u64, ENDS_INSIDE)?;
     T::read_from_bytes(bytes).map_err(|_| ParseError::malformed(ENDS_INSIDE, at))
 }
 
-/// The `N` bytes at `at`.
-pub fn array<const N: usize>(data: &[u8], at: u64) -> Result<[u8; N], ParseError> {
-    read(data, at)
-}
-
-/// Reads one field after the other.
+/// Reads one field after another.
 #[derive(Clone)]
 pub struct Reader<'a> {
     data: &'a [u8],
@@ -80,12 +75,12 @@ impl<'a> Reader<'a> {
 
     /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
-        let array = array(self.data, self.at)?;
+        let array = read(self.data, self.at)?;
         self.at = self.at.saturating_add(N as u64);
         Ok(array)
     }
 
-    /// Whether there is no more field.
+    /// Whether all fields were read.
     pub fn is_at_end(&self) -> bool {
         self.at >= self.data.len() as u64
     }
@@ -122,7 +117,7 @@ mod tests {
             read::<U64>(&DATA, 0).map(U64::get),
             Ok(0x0807_0605_0403_0201)
         );
-        assert_eq!(array(&DATA, 7), Ok([8]));
+        assert_eq!(read(&DATA, 7), Ok([8_u8]));
         for at in [7, 8, 9, u64::MAX - 1, u64::MAX] {
             let error = ParseError::malformed("the data ends inside a field", at);
             assert_eq!(read::<U16>(&DATA, at), Err(error));

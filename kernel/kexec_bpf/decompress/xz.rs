@@ -19,8 +19,8 @@ use super::{
 use crate::{
     buffer::Buffer,
     bytes::{
-        array,
         le32,
+        read,
         slice,
         Reader,
         BLOCKS_MAX,
@@ -61,11 +61,11 @@ const RATIO: u64 = 7100;
 
 /// The length of the output of a stream that takes up all of the data.
 pub fn output_len(data: &[u8]) -> Result<u64, ParseError> {
-    if array(data, 0) != Ok(HEADER_MAGIC) {
+    if read(data, 0) != Ok(HEADER_MAGIC) {
         return Err(ParseError::malformed("no xz magic", 0));
     }
     // The decoder does not verify the others.
-    if !matches!(array(data, 6)?, [0, 0 | 1]) {
+    if !matches!(read::<[u8; 2]>(data, 6)?, [0, 0 | 1]) {
         return Err(ParseError::unsupported(
             "xz checks other than CRC-32 are not supported",
             6,
@@ -73,7 +73,7 @@ pub fn output_len(data: &[u8]) -> Result<u64, ParseError> {
     }
 
     let footer = (data.len() as u64).saturating_sub(FOOTER_LEN);
-    if array(data, footer.saturating_add(10)) != Ok(FOOTER_MAGIC) {
+    if read(data, footer.saturating_add(10)) != Ok(FOOTER_MAGIC) {
         return Err(ParseError::malformed("no xz footer", footer));
     }
     let words = u64::from(le32(data, footer.saturating_add(4))?).saturating_add(1);

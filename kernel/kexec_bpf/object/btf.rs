@@ -2,7 +2,7 @@
 
 //! The type information of a BPF object, as far as loading it takes.
 //!
-//! What is not needed here is left to the kernel's own check, later.
+//! The kernel checks the rest when it loads the types.
 
 use core::{
     ffi::CStr,
@@ -62,7 +62,7 @@ struct TypeHeader {
 /// Linkage of a variable that is seen outside the object.
 pub const VAR_GLOBAL: u32 = 1;
 
-/// How many types may have to be followed to the one that has a size.
+/// The most types to follow to one that has a size.
 const DEPTH_MAX: u32 = 32;
 
 const INT: u8 = 1;
@@ -100,7 +100,7 @@ impl TypeHeader {
 pub struct Type<'a> {
     /// Offset of its name.
     pub name: u32,
-    /// What sort of type it is.
+    /// Its kind: `INT` and so on.
     pub kind: u8,
     /// The number of its entries, or the linkage of a function.
     pub vlen: u32,

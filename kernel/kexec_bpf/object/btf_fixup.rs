@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The type information of an object as the kernel takes it.
+//! Completes the type information of an object.
 //!
-//! A compiler does not know all that the kernel wants to be told: where variables are, and that
-//! everything has a name and a place.
+//! Clang leaves out what the kernel requires: offsets of variables, sizes of sections, and names of
+//! parameters.
 
 use core::ffi::CStr;
 
@@ -27,7 +27,7 @@ use crate::{
     printable::printable, //
 };
 
-/// Section of the functions of the kernel that a program calls.
+/// Section of the kernel functions that a program calls.
 const KSYMS: &CStr = c".ksyms";
 
 const FUNC_STATIC: u32 = 0;
@@ -38,11 +38,11 @@ const FUNC_EXTERN: u32 = 2;
 pub struct Fixup<'o, 'a> {
     elf: &'o Elf<'a>,
     btf: &'o Types<'a>,
-    /// IDs of the functions that become static.
+    /// IDs of the functions to make static.
     statics: &'o [u32],
-    /// Offset of a name for parameters without one.
+    /// Offset of the name to give to parameters without one.
     parameter: u32,
-    /// Names of global variables, ordered, and where they are in their sections.
+    /// Names of global variables, ordered, and their offsets in their sections.
     variables: KVVec<(&'a CStr, u32)>,
     /// How many more sections there may be.
     sections: usize,
@@ -94,7 +94,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
             btf::FUNC => {
                 let linkage = match type_.vlen {
                     _ if self.statics.contains(&id) => FUNC_STATIC,
-                    // The kernel has no notion of these.
+                    // The kernel does not know external linkage.
                     FUNC_EXTERN => FUNC_GLOBAL,
                     linkage => linkage,
                 };
@@ -102,7 +102,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
             }
             btf::FUNC_PROTO => self.prototype(type_),
             btf::DATASEC if self.btf.name(type_.name)? == KSYMS => {
-                // These are no variables, but a section has to have a size.
+                // These are functions, without sizes. The kernel requires a size of any section.
                 self.head(type_, 0, 1)
             }
             btf::DATASEC => self.section(type_),
@@ -117,15 +117,15 @@ impl<'o, 'a> Fixup<'o, 'a> {
         }
     }
 
-    /// A function that is not a pointer has to have names for its parameters; the prototype of one
-    /// of the kernel often has none.
+    /// The kernel requires names for the parameters of functions. Declarations of kernel functions
+    /// often have none.
     fn prototype(&mut self, type_: &Type<'_>) -> Result<(), ParseError> {
         self.head(type_, type_.vlen, type_.size_or_type)?;
         for parameter in 0..u64::from(type_.vlen) {
             let word = parameter.saturating_mul(2);
             let name = type_.word(word)?;
             let of = type_.word(word.saturating_add(1))?;
-            // The last one has neither if there may be more.
+            // A variadic function ends with a parameter without name and type.
             self.word(if name == 0 && of != 0 {
                 self.parameter
             } else {
@@ -136,7 +136,7 @@ impl<'o, 'a> Fixup<'o, 'a> {
         Ok(())
     }
 
-    /// A section needs its size, and its variables where they are, in this order.
+    /// The kernel requires the size of a section, and its variables with offsets, ordered by them.
     fn section(&mut self, type_: &Type<'_>) -> Result<(), ParseError> {
         let many = type_.error("more DATASEC types than sections");
         self.sections = self.sections.checked_sub(1).ok_or(many)?;
@@ -195,9 +195,8 @@ impl<'o, 'a> Fixup<'o, 'a> {
     }
 }
 
-/// A byte of a string as the verifier may write it to the caller's log. There a control character
-/// would do what it says, or begin a line that looks like one of the kernel's. Names have none, as
-/// they are identifiers; lines of source code have tabs.
+/// A byte of a string, made safe for the caller's log, to which the verifier writes names and lines
+/// of source code. A control character could forge a line of the log there.
 fn shown(byte: u8) -> u8 {
     match byte {
         0 => 0,
@@ -206,7 +205,7 @@ fn shown(byte: u8) -> u8 {
     }
 }
 
-/// The names of an object's global variables, ordered, and where they are in their sections.
+/// The names of an object's global variables, ordered, and their offsets in their sections.
 fn variables<'a>(elf: &Elf<'a>) -> Result<KVVec<(&'a CStr, u32)>, ParseError> {
     let mut all = KVVec::new();
     for symbol in elf.symbols() {

@@ -20,7 +20,7 @@ use crate::error::{
     ParseError,
 };
 
-/// Clang makes about thirty with debug information.
+/// Clang makes about thirty sections with debug information.
 const SECTIONS_MAX: u16 = 256;
 
 const ELFCLASS64: u8 = 2;
@@ -129,7 +129,7 @@ const STV_HIDDEN: u8 = 2;
 pub struct Section<'a> {
     /// Its name.
     pub name: &'a CStr,
-    /// `SHT_*`
+    /// `SHT_*`.
     pub kind: u32,
     /// `SHF_*`
     pub flags: u64,
@@ -170,7 +170,8 @@ impl Symbol<'_> {
         self.bind != STB_LOCAL
     }
 
-    /// Whether it is global only to tell the verifier nothing.
+    /// Whether a function counts as static although it is global. As in libbpf, the verifier then
+    /// checks it at each call.
     pub fn is_hidden(&self) -> bool {
         matches!(self.visibility, STV_HIDDEN | STV_INTERNAL)
     }
@@ -180,7 +181,7 @@ impl Symbol<'_> {
         self.bind == STB_WEAK
     }
 
-    /// Whether it is to be found outside the object, by its name.
+    /// Whether it is defined outside the object.
     pub fn is_external(&self) -> bool {
         self.index == SHN_UNDEF && self.is_global() && !self.name.is_empty()
     }
@@ -189,7 +190,7 @@ impl Symbol<'_> {
 /// An entry of a relocation section.
 #[derive(Clone, Copy)]
 pub struct Relocation {
-    /// What is to be changed, as an offset in its section.
+    /// Offset of the instruction to change, in its section.
     pub offset: u64,
     /// Index of the symbol that it depends on.
     pub symbol: u32,
@@ -201,7 +202,7 @@ pub struct Relocation {
 
 /// The sections and symbols of an object.
 ///
-/// Nothing that is not asked for is looked at.
+/// Symbols are read only when they are asked for.
 pub struct Elf<'a> {
     /// By index; the first is the reserved null entry.
     pub sections: KVVec<Section<'a>>,

@@ -30,7 +30,7 @@ const R_BPF_64_64: u32 = 1;
 /// Relocation of a call.
 const R_BPF_64_32: u32 = 10;
 
-/// The verifier takes no more. To look one up may take the kernel a millisecond.
+/// The verifier's limit. The kernel may take a millisecond to look one up.
 const KFUNCS_MAX: usize = 256;
 
 const LD_IMM64: u8 = 0x18;
@@ -86,8 +86,8 @@ impl Insn {
     }
 }
 
-/// Appends functions to the program as they turn out to be used: the verifier refuses those that
-/// are not.
+/// Appends functions to the program when they are first used, because the verifier refuses unused
+/// ones.
 pub struct Linker<'o, 'a, K> {
     object: &'o Object<'a>,
     kernel: &'o K,
@@ -97,7 +97,7 @@ pub struct Linker<'o, 'a, K> {
     pub order: KVVec<usize>,
     /// For each function of the object the index of its first instruction, if it is used.
     starts: KVVec<Option<i32>>,
-    /// Where the symbols of functions of the kernel are, and the functions' IDs.
+    /// Where the symbols of kernel functions are in the object, and the IDs of the functions.
     kfuncs: KVVec<(u64, Option<u32>)>,
     /// The index of the instruction after those of all functions in `order`.
     end: i32,
@@ -130,7 +130,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         Ok(linker)
     }
 
-    /// The instruction that became of the one at `offset` of a section, if it is used.
+    /// The index in the program of the instruction at `offset` of a section, if it is used.
     pub fn insn_at(&self, section: usize, offset: u64) -> Option<u32> {
         let index = self.object.function_at(section, offset)?;
         let start = (*self.starts.get(index)?)?;
@@ -225,7 +225,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             Ok([low, high])
         };
         let Some(section) = symbol.section else {
-            // The program asks whether there is such a function.
+            // The program asks whether the kernel has this function.
             if symbol.is_external() && symbol.is_weak() {
                 return load(0, self.kfunc_id(&symbol)?.is_some().into(), 0);
             }
@@ -273,7 +273,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             _ => return Err(malformed("unknown kind of call")),
         }
         let mut section = function.section;
-        // Offset of the instruction that calls if it is called by itself.
+        // Where the distance counts from: without a relocation, from the calling instruction.
         let mut base = function.start.saturating_add(at);
         if let Some(relocation) = relocation {
             let symbol = self.symbol(relocation, R_BPF_64_32)?;
@@ -293,7 +293,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         Ok(Insn { imm, ..insn })
     }
 
-    /// A call of a kernel function. With the ID 0 the verifier takes one that is never executed.
+    /// A call of a kernel function. The verifier accepts the ID 0 of one that is never executed.
     fn kfunc_call(&mut self, insn: Insn, symbol: &Symbol<'_>) -> Result<Insn, ParseError> {
         let id = match self.kfunc_id(symbol)? {
             Some(id) => id as i32,
@@ -308,7 +308,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         })
     }
 
-    /// The ID of a function of the kernel, if there is one.
+    /// The ID of a kernel function, if the kernel has it.
     fn kfunc_id(&mut self, symbol: &Symbol<'_>) -> Result<Option<u32>, ParseError> {
         if let Some(&(_, id)) = self.kfuncs.iter().find(|&&(at, _)| at == symbol.at) {
             return Ok(id);
@@ -322,14 +322,14 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         Ok(id)
     }
 
-    /// How far a function is from the end of the instruction that comes next.
+    /// The distance from the end of the next instruction to a function.
     fn distance(&mut self, function: usize) -> Result<i32, ParseError> {
         let end = self.insns.len().saturating_add(1);
         // CAST: All functions together have less than `i32::MAX` instructions, see `OBJECT_MAX`.
         Ok(self.place(function)?.saturating_sub(end as i32))
     }
 
-    /// A function of `.text` that begins there.
+    /// The function of `.text` that begins at `offset` of a section.
     fn function_starting_at(&self, section: usize, offset: u64) -> Option<usize> {
         let index = self.object.function_at(section, offset)?;
         let function = self.object.functions.get(index)?;
@@ -345,7 +345,7 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
     }
 }
 
-/// The relocation is none of the instruction that it is at.
+/// The relocation is of another kind than its instruction.
 fn mismatch(relocation: &Relocation) -> ParseError {
     ParseError::malformed(
         "the relocation does not match the instruction",

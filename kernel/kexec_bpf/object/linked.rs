@@ -34,13 +34,13 @@ pub struct Linked<'a> {
     pub insns: KVVec<Insn>,
     /// The types that `info` refers to.
     pub btf: KVVec<u8>,
-    /// What is known about instructions.
+    /// Information about instructions.
     pub info: Info,
 }
 
 impl<'a> Linked<'a> {
     /// Links the program of `object` for `kernel`.
-    // The caller's stack has to last for the program's run, without what linking takes.
+    // Not inlined, so that the stack of linking is free again when the program runs.
     #[inline(never)]
     pub fn new<K: Kernel>(object: Object<'a>, kernel: &K) -> Result<Self, ParseError> {
         let linker = Linker::link(&object, kernel)?;

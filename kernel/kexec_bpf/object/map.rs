@@ -26,9 +26,9 @@ use crate::error::{
     ParseError,
 };
 
-/// Maps of an object.
+/// The most maps of an object.
 const MAPS_MAX: usize = 32;
-/// Bytes of all maps of an object, those that have no bytes in it included.
+/// The most bytes of all maps of an object, with those that have no data in the object.
 const SIZE_MAX: u64 = 16 << 20;
 /// Values begin at multiples of this.
 const VALUE_ALIGN: u64 = 8;
@@ -39,10 +39,10 @@ const KEY_SIZE: u32 = 4;
 const F_RDONLY_PROG: u32 = 1 << 7;
 const F_WRONLY_PROG: u32 = 1 << 8;
 
-/// What a map begins with.
+/// The initial content of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
-    /// Nothing: the object declares it.
+    /// None: the object declares the map.
     Declared,
     /// Constants. The map is to be frozen.
     Rodata(&'a [u8]),
@@ -54,7 +54,7 @@ pub enum Content<'a> {
 
 /// An array to be created.
 pub struct MapSpec<'a> {
-    /// Its name, that of its section for one with data.
+    /// Its name. A map with data is named after its section.
     pub name: &'a CStr,
     /// Size of a value in bytes.
     pub value_size: u32,
@@ -62,7 +62,7 @@ pub struct MapSpec<'a> {
     pub max_entries: u32,
     /// `BPF_F_*`
     pub flags: u32,
-    /// What it begins with.
+    /// Its initial content.
     pub content: Content<'a>,
     /// Index of its section.
     pub(crate) section: usize,
@@ -123,7 +123,7 @@ fn data_map<'a>(index: usize, section: &Section<'a>, role: Option<Role>) -> Opti
     };
     (section.size > 0).then_some(MapSpec {
         name: section.name,
-        // What does not fit is over the limit in any case.
+        // A larger section is over the limit as well.
         value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
         max_entries: 1,
         flags,
@@ -176,7 +176,7 @@ fn offset(elf: &Elf<'_>, section: usize, var: &Type<'_>, name: &CStr) -> Result<
     Err(error.named(name.to_bytes()))
 }
 
-/// What is said about a map.
+/// The definition of a map, as far as it is given.
 #[derive(Default)]
 struct Definition {
     map_type: Option<u32>,
@@ -211,7 +211,7 @@ impl Definition {
             if pointer.kind != btf::PTR {
                 return Err(pointer.error("a field of a map is not a pointer"));
             }
-            // A number is the length of an array, the type of a key or value is just that.
+            // Numbers are lengths of arrays; a key or value can be given by its type.
             let value = match name.to_bytes() {
                 b"key" | b"value" => btf.size_of(pointer.size_or_type)?,
                 _ => btf.array_len(pointer.size_or_type)?,

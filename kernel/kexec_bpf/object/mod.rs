@@ -49,9 +49,9 @@ use span::Span;
 
 /// Size of an object in bytes.
 pub const OBJECT_MAX: usize = 1 << 20;
-/// The verifier takes no more, the program included.
+/// The verifier's limit, with the program itself.
 const FUNCTIONS_MAX: usize = 256;
-/// The kernel has room for this many bytes, NUL included.
+/// The longest license that the kernel has room for, with its NUL.
 const LICENSE_MAX: u64 = 128;
 
 /// Size of an instruction in bytes.
@@ -61,7 +61,7 @@ pub const INSN_SIZE: u64 = 8;
 pub struct Function<'a> {
     /// Its name.
     pub name: &'a CStr,
-    /// Whether the verifier shall know what its callers pass.
+    /// Whether the verifier checks it at each call, with what the caller passes.
     pub is_static: bool,
     /// Its instructions.
     pub code: Span<'a>,
@@ -177,7 +177,7 @@ impl<'a> Object<'a> {
 
     /// Index of the section of code that has this name.
     pub(crate) fn code(&self, name: &CStr) -> Option<usize> {
-        // Those of the program come first, all others are in one section.
+        // The program comes first; all others are in one section.
         let mut functions = [self.functions.first()?, self.functions.last()?].into_iter();
         let section = |index| self.elf.sections.get(index);
         functions
@@ -216,7 +216,7 @@ fn functions<'a>(
             return Err(ParseError::too_big("too many functions", symbol.at));
         }
         let function = Function::read(elf, &symbol, section, section == program)?;
-        // They are few, so each is inserted where it belongs.
+        // They are few, so that insertion is fast enough.
         let place = |f: &Function<'_>| (f.section != program, f.start);
         let position = functions.partition_point(|other| place(other) < place(&function));
         functions.push(function, GFP_KERNEL_ACCOUNT)?;
@@ -236,7 +236,7 @@ fn functions<'a>(
     Ok(functions)
 }
 
-/// The relocations of each section of code. Compilers order them, and so no section has two sets.
+/// The relocations of each section of code. Compilers write them in order, in one section each.
 fn relocations(
     sections: &[Section<'_>],
     roles: &Roles,

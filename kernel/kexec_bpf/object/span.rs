@@ -8,7 +8,7 @@ use kernel::prelude::*;
 
 use crate::{bytes, error::ParseError};
 
-/// Names are shorter, as are those of the kernel's symbols; bounds the time that reading one takes.
+/// The longest string with its NUL, which is longer than any name. It bounds the time to read one.
 const STRING_MAX: usize = 512;
 
 /// Consecutive bytes of an object. Offsets count from the start of the span, errors name the byte

@@ -14,9 +14,9 @@ use attach::{
     check_object, //
 };
 use kexec_bpf_host::bytes::{
-    array,
 
-    le32, //
+    le32,
+    read, //
 };
 use kexec_bpf_host::pe::Pe;
 use pe_image::Image;
@@ -122,7 +122,7 @@ fn new_section() {
     ] {
         let made = image.attach(&object(len));
         let header = made.section(2);
-        assert_eq!(array(&made.file, header as u64), Ok(*b".bpf\0\0\0\0"));
+        assert_eq!(read(&made.file, header as u64), Ok(*b".bpf\0\0\0\0"));
         let fields = [8, 12, 16, 20, 24, 28, 32, 36].map(|field| made.get32(header + field));
         assert_eq!(fields, [len, 0x3000, raw_size, 0x800, 0, 0, 0, 0x4000_0040]);
         assert_eq!(made.file.len(), 0x800 + raw_size);
