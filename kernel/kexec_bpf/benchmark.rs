@@ -24,7 +24,7 @@ use crate::{
         gzip::Gzip,
         lz4,
         lzo,
-        Want, //
+        OutputLen, //
     },
     error::ParseError,
     klib::{
@@ -85,7 +85,7 @@ fn measure(payload: &[u8], kexec_first: bool) -> Result<bindings::kexec_bpf_benc
             // The one buffer that there is: the library's side does not allocate one either.
             let mut one = Some(out);
             let mut new = |_| one.take().ok_or(ENOMEM);
-            let made = decompress::run(src, 0, Want::Exactly(len as u64), &mut new);
+            let made = decompress::run(src, 0, OutputLen::Exactly(len as u64), &mut new);
             ns.kexec = start.elapsed().as_nanos();
             out = made.map_err(refused)?;
         } else {

@@ -222,10 +222,10 @@ impl Level<'_> {
         }
         let src = self.range(src)?;
         let want = match (flags & EXACT != 0, out_len) {
-            (true, len @ ..=IMAGE_MAX) => decompress::Want::Exactly(len),
+            (true, len @ ..=IMAGE_MAX) => decompress::OutputLen::Exactly(len),
             (true, _) => return refuse(EFBIG, fmt!("decompress: more than 1 GiB")),
-            (false, 0) => decompress::Want::AtMost(IMAGE_MAX),
-            (false, len) => decompress::Want::AtMost(len.min(IMAGE_MAX)),
+            (false, 0) => decompress::OutputLen::AtMost(IMAGE_MAX),
+            (false, len) => decompress::OutputLen::AtMost(len.min(IMAGE_MAX)),
         };
         let out = decompress::run(src.bytes(), algo, want, &mut Buffer::new)
             .of(fmt!("program: decompress"))?;

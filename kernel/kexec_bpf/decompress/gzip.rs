@@ -12,8 +12,8 @@ use kernel::{
 use super::{
     lacking,
     Format,
-    New,
-    Want, //
+    NewBuffer,
+    OutputLen, //
 };
 use crate::{
     buffer::Buffer,
@@ -128,7 +128,7 @@ fn skip_text(header: &mut Reader<'_>) -> Result<(), ParseError> {
     ))
 }
 
-fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
+fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
     let gzip = Gzip::parse(src)?;
     let deflate = src.get(gzip.deflate.clone()).unwrap_or_default();
     let at = gzip.deflate.start as u64;
@@ -287,7 +287,7 @@ mod tests {
         let mut src = concat(&[SAMPLE])?;
         for at in BODY..src.len() {
             src[at] ^= 1;
-            assert!(decompress(&src, Want::AtMost(1000)).is_err());
+            assert!(decompress(&src, OutputLen::AtMost(1000)).is_err());
             src[at] ^= 1;
         }
         Ok(())
@@ -305,13 +305,13 @@ mod tests {
             src.extend_from_slice(&NOTHING, GFP_KERNEL)?;
         }
         src.extend_from_slice(&SAMPLE[BODY..], GFP_KERNEL)?;
-        assert!(is_sample(decompress(&src, Want::Exactly(30))));
+        assert!(is_sample(decompress(&src, OutputLen::Exactly(30))));
         // Without the last block, and with the trailer of an empty output.
         let end = BODY + count * NOTHING.len();
         src.truncate(end);
         src.extend_from_slice(&[0; 8], GFP_KERNEL)?;
         let error = ParseError::malformed("the deflate stream is malformed", BODY as u64);
-        assert_eq!(decompress(&src, Want::AtMost(1)).err(), Some(error));
+        assert_eq!(decompress(&src, OutputLen::AtMost(1)).err(), Some(error));
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use super::{
     allocate,
     lacking,
     Format,
-    New,
-    Want,
+    NewBuffer,
+    OutputLen,
     OTHER_LENGTH,
     TOO_LONG, //
 };
@@ -100,21 +100,21 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
+fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
     let mut frame = Frame::parse(src)?;
     let bound = frame.bound()?;
     let most = match want {
-        Want::Exactly(len) if len > bound => return Err(OTHER_LENGTH),
-        Want::Exactly(len) => len,
+        OutputLen::Exactly(len) if len > bound => return Err(OTHER_LENGTH),
+        OutputLen::Exactly(len) => len,
         // With room for a whole block, so that none fails for being too long.
-        Want::AtMost(most) => bound.min(most.saturating_add(BLOCK_MAX as u64)),
+        OutputLen::AtMost(most) => bound.min(most.saturating_add(BLOCK_MAX as u64)),
     };
     let mut out = allocate(most, new)?;
     while let Some(block) = frame.next_block()? {
         let room = lacking(&out, most).min(BLOCK_MAX);
         klib::unlz4(block, &mut out, room)
             .map_err(|_| ParseError::whole(Kind::Malformed, "an lz4 block is malformed"))?;
-        if matches!(want, Want::AtMost(most) if out.len() as u64 > most) {
+        if matches!(want, OutputLen::AtMost(most) if out.len() as u64 > most) {
             return Err(TOO_LONG);
         }
         if klib::killed() {
@@ -122,7 +122,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
         }
     }
     match want {
-        Want::Exactly(len) if len != out.len() as u64 => Err(OTHER_LENGTH),
+        OutputLen::Exactly(len) if len != out.len() as u64 => Err(OTHER_LENGTH),
         _ => Ok(out),
     }
 }

@@ -9,8 +9,8 @@ use kernel::{
 
 use super::{
     Format,
-    New,
-    Want, //
+    NewBuffer,
+    OutputLen, //
 };
 use crate::{
     buffer::Buffer,
@@ -161,7 +161,7 @@ impl<'a> File<'a> {
     }
 }
 
-fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
+fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
     let mut file = File::parse(src)?;
     if klib::adler32(file.header) != file.adler32 {
         return Err(ParseError::malformed(
@@ -346,7 +346,7 @@ mod tests {
         let wrong = |len: u64| -> Result<Option<&str>, ParseError> {
             let mut src = concat(&[SAMPLE])?;
             src[AT..AT + 4].copy_from_slice(&(len as u32).to_be_bytes());
-            let error = decompress(&src, Want::AtMost(1 << 20)).err();
+            let error = decompress(&src, OutputLen::AtMost(1 << 20)).err();
             Ok(error.map(|error| error.wrong))
         };
         let most = SAMPLE.len() as u64 * RATIO;

@@ -3,7 +3,9 @@
 //! Decompression, in one shot into the final buffer.
 //!
 //! A format is a file here, with a `FORMAT` that is listed in [`FORMATS`], and a decoder in
-//! `klib.rs`.
+//! `klib.rs`. The host crate has a decoder of user space in its own `klib.rs`, and an encoder in
+//! `tests/streams/encoders.rs`. Its tests fail for an algorithm of the interface without a format,
+//! and for a format without an encoder.
 
 use kernel::{
     bindings,
@@ -31,7 +33,7 @@ pub struct Format {
     /// The bytes that its data begins with.
     pub magic: &'static [u8],
     /// Decompresses all of some data.
-    unpack: fn(&[u8], Want, New<'_>) -> Result<Buffer, ParseError>,
+    unpack: fn(&[u8], OutputLen, NewBuffer<'_>) -> Result<Buffer, ParseError>,
     /// `"kexec "`, five times.
     #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
     pub sample: &'static [u8],
@@ -48,7 +50,7 @@ pub const FORMATS: [Format; 5] = [
 
 /// The length of the output.
 #[derive(Clone, Copy, Debug)]
-pub enum Want {
+pub enum OutputLen {
     /// Just this length.
     Exactly(u64),
     /// This length or less.
@@ -56,7 +58,7 @@ pub enum Want {
 }
 
 /// Makes a buffer for so many bytes. `EFBIG` if that is over the budget of all loads.
-pub type New<'a> = &'a mut dyn FnMut(u64) -> kernel::error::Result<Buffer>;
+pub type NewBuffer<'a> = &'a mut dyn FnMut(u64) -> Result<Buffer>;
 
 const TOO_LONG: ParseError = ParseError::whole(Kind::TooBig, "the output is longer than the limit");
 const OTHER_LENGTH: ParseError = ParseError::whole(
@@ -65,7 +67,12 @@ const OTHER_LENGTH: ParseError = ParseError::whole(
 );
 
 /// Decompresses all of `src` by an algorithm of `enum bpf_kexec_algo`.
-pub fn run(src: &[u8], algo: u64, want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
+pub fn run(
+    src: &[u8],
+    algo: u64,
+    want: OutputLen,
+    new: NewBuffer<'_>,
+) -> Result<Buffer, ParseError> {
     const BY_MAGIC: u64 = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC as u64;
 
     let is_asked_for = |format: &&Format| match algo {
@@ -81,9 +88,9 @@ pub fn run(src: &[u8], algo: u64, want: Want, new: New<'_>) -> Result<Buffer, Pa
     }
 }
 
-impl Want {
+impl OutputLen {
     /// A buffer for an output whose length is known to be `len`.
-    fn buffer(self, len: u64, new: New<'_>) -> Result<Buffer, ParseError> {
+    fn buffer(self, len: u64, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
         match self {
             Self::Exactly(want) if want != len => Err(OTHER_LENGTH),
             Self::AtMost(most) if most < len => Err(TOO_LONG),
@@ -92,7 +99,7 @@ impl Want {
     }
 }
 
-fn allocate(len: u64, new: New<'_>) -> Result<Buffer, ParseError> {
+fn allocate(len: u64, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
     let wrong = "with the output, all loads would take over half of the memory";
     new(len).map_err(|error| match error {
         EFBIG => ParseError::whole(Kind::TooBig, wrong),
@@ -120,7 +127,7 @@ mod tests {
         Ok(all)
     }
 
-    pub(super) fn decompress(src: &[u8], want: Want) -> Result<Buffer, ParseError> {
+    pub(super) fn decompress(src: &[u8], want: OutputLen) -> Result<Buffer, ParseError> {
         run(src, 0, want, &mut Buffer::new)
     }
 
@@ -128,19 +135,23 @@ mod tests {
         result.is_ok_and(|out| out[..] == *TEXT.as_flattened())
     }
 
-    fn kind(src: &[u8], want: Want) -> Option<Kind> {
+    fn kind(src: &[u8], want: OutputLen) -> Option<Kind> {
         decompress(src, want).err().map(|error| error.kind)
     }
 
     #[test]
     fn lengths() {
         for Format { sample, .. } in FORMATS {
-            for want in [Want::Exactly(30), Want::AtMost(30), Want::AtMost(31)] {
+            for want in [
+                OutputLen::Exactly(30),
+                OutputLen::AtMost(30),
+                OutputLen::AtMost(31),
+            ] {
                 assert!(is_sample(decompress(sample, want)));
             }
-            assert_eq!(kind(sample, Want::Exactly(29)), Some(Kind::Malformed));
-            assert_eq!(kind(sample, Want::Exactly(31)), Some(Kind::Malformed));
-            assert_eq!(kind(sample, Want::AtMost(29)), Some(Kind::TooBig));
+            assert_eq!(kind(sample, OutputLen::Exactly(29)), Some(Kind::Malformed));
+            assert_eq!(kind(sample, OutputLen::Exactly(31)), Some(Kind::Malformed));
+            assert_eq!(kind(sample, OutputLen::AtMost(29)), Some(Kind::TooBig));
         }
     }
 
@@ -148,21 +159,21 @@ mod tests {
     fn truncated_at_every_byte() {
         for Format { sample, .. } in FORMATS {
             for len in 4..sample.len() {
-                assert!(decompress(&sample[..len], Want::Exactly(30)).is_err());
+                assert!(decompress(&sample[..len], OutputLen::Exactly(30)).is_err());
             }
         }
     }
 
     #[test]
     fn other_formats_and_limits() {
-        assert_eq!(kind(b"", Want::AtMost(1)), Some(Kind::Unsupported));
+        assert_eq!(kind(b"", OutputLen::AtMost(1)), Some(Kind::Unsupported));
         assert_eq!(
-            kind(b"\x04\x22\x4d\x18", Want::AtMost(1)),
+            kind(b"\x04\x22\x4d\x18", OutputLen::AtMost(1)),
             Some(Kind::Unsupported)
         );
         for (why, kind) in [(EFBIG, Kind::TooBig), (ENOMEM, Kind::NoMemory)] {
             for Format { sample, .. } in FORMATS {
-                let refused = run(sample, 0, Want::Exactly(30), &mut |_| Err(why)).err();
+                let refused = run(sample, 0, OutputLen::Exactly(30), &mut |_| Err(why)).err();
                 assert_eq!(refused.map(|error| error.kind), Some(kind));
             }
         }

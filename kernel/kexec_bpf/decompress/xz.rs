@@ -13,8 +13,8 @@ use kernel::{
 use super::{
     lacking,
     Format,
-    New,
-    Want, //
+    NewBuffer,
+    OutputLen, //
 };
 use crate::{
     buffer::Buffer,
@@ -127,7 +127,7 @@ fn number(data: &mut Reader<'_>) -> Result<u64, ParseError> {
     ))
 }
 
-fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
+fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
     let len = output_len(src)?;
     if len > (src.len() as u64).saturating_mul(RATIO) {
         let wrong = "the output is longer than LZMA can make it";
@@ -346,7 +346,7 @@ mod tests {
         let mut src =
             *b"\xfd7zXZ\0\0\x01.crc\0\0\0\0\0\x01\x04\xe0\xaa\x11\0\0.crc.crc\x02\0\0\0\0\x01YZ";
         let wrong = |src: &[u8]| {
-            decompress(src, Want::AtMost(1 << 20))
+            decompress(src, OutputLen::AtMost(1 << 20))
                 .err()
                 .map(|e| e.wrong)
         };

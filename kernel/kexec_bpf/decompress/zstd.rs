@@ -14,8 +14,8 @@ use super::{
     allocate,
     lacking,
     Format,
-    New,
-    Want,
+    NewBuffer,
+    OutputLen,
     OTHER_LENGTH,
     TOO_LONG, //
 };
@@ -198,7 +198,7 @@ fn window([descriptor]: [u8; 1]) -> u64 {
     base + base / 8 * u64::from(descriptor & 7)
 }
 
-fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
+fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
     let frame = Frame::parse(src)?;
     if frame.len != src.len() {
         return Err(ParseError::malformed(
@@ -208,9 +208,9 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     }
     let (len, mut out) = match (frame.content_size, want) {
         (Some(size), _) => (size, want.buffer(size, new)?),
-        (None, Want::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),
-        (None, Want::Exactly(len)) => (len, allocate(len, new)?),
-        (None, Want::AtMost(most)) => {
+        (None, OutputLen::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),
+        (None, OutputLen::Exactly(len)) => (len, allocate(len, new)?),
+        (None, OutputLen::AtMost(most)) => {
             let len = frame.bound.min(most);
             (len, allocate(len, new)?)
         }
@@ -224,8 +224,8 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
     ) {
         (Ok(()), ..) => (),
         // With room for all that valid blocks can make, these are not.
-        (Err(ENOSPC), None, Want::AtMost(most)) if most < frame.bound => return Err(TOO_LONG),
-        (Err(ENOSPC), None, Want::Exactly(_)) => return Err(OTHER_LENGTH),
+        (Err(ENOSPC), None, OutputLen::AtMost(most)) if most < frame.bound => return Err(TOO_LONG),
+        (Err(ENOSPC), None, OutputLen::Exactly(_)) => return Err(OTHER_LENGTH),
         _ => {
             return Err(ParseError::whole(
                 Kind::Malformed,
@@ -234,7 +234,7 @@ fn unpack(src: &[u8], want: Want, new: New<'_>) -> Result<Buffer, ParseError> {
         }
     }
     match want {
-        Want::Exactly(len) if len != out.len() as u64 => Err(OTHER_LENGTH),
+        OutputLen::Exactly(len) if len != out.len() as u64 => Err(OTHER_LENGTH),
         _ => Ok(out),
     }
 }
@@ -427,7 +427,7 @@ mod tests {
         let mut src = concat(&[SAMPLE])?;
         for at in BODY..src.len() {
             src[at] ^= 1;
-            assert!(decompress(&src, Want::AtMost(1000)).is_err());
+            assert!(decompress(&src, OutputLen::AtMost(1000)).is_err());
             src[at] ^= 1;
         }
         Ok(())
@@ -437,7 +437,11 @@ mod tests {
     fn blocks_that_make_too_much() {
         // A window of 1 KiB, and a block: a literal, and a match of 65539 bytes.
         let src = b"\x28\xb5\x2f\xfd\0\0\x55\0\0\x09x\x01\x54\x01\0\x34\0\0\x01";
-        let kind = |most| decompress(src, Want::AtMost(most)).err().map(|e| e.kind);
+        let kind = |most| {
+            decompress(src, OutputLen::AtMost(most))
+                .err()
+                .map(|e| e.kind)
+        };
         for most in [1024, 1025, 1 << 20] {
             assert_eq!(kind(most), Some(Kind::Malformed));
         }

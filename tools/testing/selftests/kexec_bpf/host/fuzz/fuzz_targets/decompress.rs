@@ -5,7 +5,7 @@
 #![no_main]
 
 use kexec_bpf_host::buffer::Buffer;
-use kexec_bpf_host::decompress::{run, Want};
+use kexec_bpf_host::decompress::{run, OutputLen};
 use kexec_bpf_host::error::{Kind, ParseError};
 use kexec_bpf_host::klib::{budget, set_budget};
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +15,7 @@ const LIMIT: u64 = 1 << 20;
 /// The room for a block of lz4 too.
 const BUDGET: u64 = LIMIT + (8 << 20);
 
-fn decompress(src: &[u8], want: Want) -> Result<Buffer, ParseError> {
+fn decompress(src: &[u8], want: OutputLen) -> Result<Buffer, ParseError> {
     let result = run(src, 0, want, &mut Buffer::new);
     if result.is_err() {
         assert_eq!(budget(), BUDGET);
@@ -23,13 +23,13 @@ fn decompress(src: &[u8], want: Want) -> Result<Buffer, ParseError> {
     result
 }
 
-fn kind(src: &[u8], want: Want) -> Option<Kind> {
+fn kind(src: &[u8], want: OutputLen) -> Option<Kind> {
     decompress(src, want).err().map(|error| error.kind)
 }
 
 fuzz_target!(|src: &[u8]| {
     set_budget(BUDGET);
-    let Ok(out) = decompress(src, Want::AtMost(LIMIT)) else {
+    let Ok(out) = decompress(src, OutputLen::AtMost(LIMIT)) else {
         return;
     };
     let len = out.len() as u64;
@@ -38,12 +38,18 @@ fuzz_target!(|src: &[u8]| {
     drop(out);
     assert_eq!(budget(), BUDGET);
 
-    for want in [Want::Exactly(len), Want::AtMost(len)] {
+    for want in [OutputLen::Exactly(len), OutputLen::AtMost(len)] {
         assert!(decompress(src, want).is_ok_and(|again| again[..] == bytes));
     }
-    assert_eq!(kind(src, Want::Exactly(len + 1)), Some(Kind::Malformed));
+    assert_eq!(
+        kind(src, OutputLen::Exactly(len + 1)),
+        Some(Kind::Malformed)
+    );
     if len != 0 {
-        assert_eq!(kind(src, Want::Exactly(len - 1)), Some(Kind::Malformed));
-        assert_eq!(kind(src, Want::AtMost(len - 1)), Some(Kind::TooBig));
+        assert_eq!(
+            kind(src, OutputLen::Exactly(len - 1)),
+            Some(Kind::Malformed)
+        );
+        assert_eq!(kind(src, OutputLen::AtMost(len - 1)), Some(Kind::TooBig));
     }
 });

@@ -13,7 +13,7 @@ use kernel::bindings;
 use kexec_bpf_host::buffer::Buffer;
 use kexec_bpf_host::decompress::{
     run,
-    Want,
+    OutputLen,
     FORMATS, //
 };
 use kexec_bpf_host::error::Kind;
@@ -25,7 +25,7 @@ use kexec_bpf_host::klib::{
 
 const LIMIT: u64 = 1 << 30;
 
-fn decompress(src: &[u8], algo: u32, want: Want) -> Result<Vec<u8>, Kind> {
+fn decompress(src: &[u8], algo: u32, want: OutputLen) -> Result<Vec<u8>, Kind> {
     let before = budget();
     let result = run(src, algo.into(), want, &mut Buffer::new);
     let result = match result {
@@ -52,7 +52,7 @@ fn each_algorithm_of_the_interface_has_a_format() {
         assert!(encoded.iter().any(|(algorithm, _)| is_same(*algorithm)));
     }
     let by_magic = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC;
-    let refused = decompress(b"not compressed", by_magic, Want::AtMost(LIMIT));
+    let refused = decompress(b"not compressed", by_magic, OutputLen::AtMost(LIMIT));
     assert_eq!(refused, Err(Kind::Unsupported));
 }
 
@@ -62,10 +62,10 @@ fn lengths() {
         let len = input.len() as u64;
         for (algo, data) in streams(&input) {
             for want in [
-                Want::Exactly(len),
-                Want::AtMost(len),
-                Want::AtMost(len + 1),
-                Want::AtMost(LIMIT),
+                OutputLen::Exactly(len),
+                OutputLen::AtMost(len),
+                OutputLen::AtMost(len + 1),
+                OutputLen::AtMost(LIMIT),
             ] {
                 for algo in [algo, bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC] {
                     let output = decompress(&data, algo, want);
@@ -73,11 +73,11 @@ fn lengths() {
                 }
             }
             for other in [len + 1, len.wrapping_sub(1), LIMIT] {
-                let refused = decompress(&data, algo, Want::Exactly(other));
+                let refused = decompress(&data, algo, OutputLen::Exactly(other));
                 assert_eq!(refused, Err(Kind::Malformed), "{algo} {other}");
             }
             if len != 0 {
-                let refused = decompress(&data, algo, Want::AtMost(len - 1));
+                let refused = decompress(&data, algo, OutputLen::AtMost(len - 1));
                 assert_eq!(refused, Err(Kind::TooBig), "{algo}");
             }
         }
@@ -88,7 +88,7 @@ fn lengths() {
 fn ends() {
     for input in inputs().into_iter().filter(|input| input.len() > 1) {
         for (algo, data) in streams(&input) {
-            let whole = Want::Exactly(input.len() as u64);
+            let whole = OutputLen::Exactly(input.len() as u64);
             for (damaged, what) in [
                 (&data[..data.len() - 1], "shorter"),
                 (&[&data[..], &[0]].concat(), "longer"),
@@ -109,7 +109,7 @@ fn the_budget_is_kept() {
         for (algo, data) in streams(&input) {
             for (budget, want) in [(len, Ok(())), (len - 1, Err(Kind::TooBig))] {
                 set_budget(budget);
-                let output = decompress(&data, algo, Want::Exactly(len));
+                let output = decompress(&data, algo, OutputLen::Exactly(len));
                 assert_eq!(output.map(|_| ()), want, "{algo}");
             }
         }
@@ -125,7 +125,7 @@ fn signals() {
         for end in 0..=looks {
             kill_after(end);
             let by_magic = bindings::bpf_kexec_algo_BPF_KEXEC_BY_MAGIC;
-            let output = decompress(&data, by_magic, Want::AtMost(LIMIT));
+            let output = decompress(&data, by_magic, OutputLen::AtMost(LIMIT));
             let want = if end < looks {
                 Err(Kind::Interrupted)
             } else {
