@@ -3,7 +3,7 @@
 //! The parsers and the decompression of `kernel/kexec_bpf`: the very same files, as the kernel sees
 //! them, but for `klib`, which has decoders of user space.
 
-#![cfg_attr(not(test), no_std)]
+#![no_std]
 #![cfg_attr(
     not(test),
     deny(

@@ -14,7 +14,6 @@ use attach::{
     check_object, //
 };
 use kexec_bpf_host::bytes::{
-
     le32,
     read, //
 };
