@@ -36,7 +36,7 @@ use crate::{
 /// The name of the section with the BPF object.
 pub(crate) const OBJECT_SECTION: &CStr = c".bpf";
 /// The most levels of nesting.
-pub(crate) const DEPTH_MAX: u32 = bindings::KEXEC_BPF_DEPTH_MAX;
+pub(crate) const LEVELS_MAX: u32 = bindings::KEXEC_BPF_LEVELS_MAX;
 
 /// A PE image with a BPF object that the signature policy admits. Only this file makes one. Where
 /// signatures are not enforced, it can be unsigned: `resource` knows which bytes are verified.
@@ -46,7 +46,7 @@ pub(crate) struct Image {
     /// Its `.bpf` section.
     pub(crate) object: Resource,
     /// Level of nesting, from 0.
-    pub(crate) depth: u32,
+    pub(crate) level: u32,
     /// Its Authenticode digest. It is empty unless the image itself is signed.
     pub(crate) digest: Digest,
     /// Names the image, its program and all levels above.
@@ -78,18 +78,18 @@ impl Image {
         kernel: &Resource,
         session: &mut Session,
     ) -> Result<Option<Self>, Refusal> {
-        // The program would run on the same bytes again, and could end only by looking at `depth`.
+        // The program would run on the same bytes again, and could end only by looking at `level`.
         if kernel.bytes() == self.resource.bytes() {
             let why = "nesting: the program bound its own image as kernel";
             return Err(Refusal::new(ELOOP, fmt!("{why}")));
         }
-        let depth = self.depth.saturating_add(1);
-        Self::new(kernel.clone(), depth, Digest::NONE, &self.key, session)
+        let level = self.level.saturating_add(1);
+        Self::new(kernel.clone(), level, Digest::NONE, &self.key, session)
     }
 
     fn new(
         resource: Resource,
-        depth: u32,
+        level: u32,
         digest: Digest,
         parent: &Key,
         session: &mut Session,
@@ -103,10 +103,10 @@ impl Image {
         let Some(section) = pe.section(OBJECT_SECTION.to_bytes()).of(fmt!("image"))? else {
             return Ok(None);
         };
-        if depth >= DEPTH_MAX {
+        if level >= LEVELS_MAX {
             return Err(Refusal::new(
                 ELOOP,
-                fmt!("nesting: more than {DEPTH_MAX} levels"),
+                fmt!("nesting: more than {LEVELS_MAX} levels"),
             ));
         }
         if section.range.len() > OBJECT_MAX {
@@ -125,12 +125,12 @@ impl Image {
             return Err(Refusal::new(EACCES, fmt!("{why}")));
         };
         let key = Key::new(parent, &digest, object.bytes());
-        session.log.line(fmt!("level {depth}: key {key}"));
+        session.log.line(fmt!("level {level}: key {key}"));
         session.name_program(&key);
         Ok(Some(Self {
             object,
             resource,
-            depth,
+            level,
             digest,
             key,
         }))

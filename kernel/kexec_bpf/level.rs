@@ -61,7 +61,7 @@ impl<'a> Level<'a> {
         let ctx = bpf_kexec_ctx {
             image_len: 0,
             flags,
-            depth: image.depth,
+            level: image.level,
             machine: 0,
             digest_len: image.digest.bytes().len() as u32,
             digest: image.digest.padded(),

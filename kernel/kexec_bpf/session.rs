@@ -23,7 +23,8 @@ use crate::{
 };
 
 /// The most files that one load reads: one for each resource of all levels.
-const FILES_MAX: usize = (bindings::KEXEC_BPF_HANDLES_MAX * bindings::KEXEC_BPF_DEPTH_MAX) as usize;
+const FILES_MAX: usize =
+    (bindings::KEXEC_BPF_HANDLES_MAX * bindings::KEXEC_BPF_LEVELS_MAX) as usize;
 
 /// One load.
 pub(crate) struct Session {

@@ -21,7 +21,7 @@ use kernel::{
 use crate::{
     buffer::Buffer,
     ffi::Program,
-    image::DEPTH_MAX,
+    image::LEVELS_MAX,
     klib,
     level::Level,
     log::Log,
@@ -47,7 +47,7 @@ pub(crate) fn test_run(program: &Program, run: &mut bindings::kexec_bpf_test_run
     let input = run.test;
     let mut ctx = input.ctx;
     let unused = ctx.digest.get(ctx.digest_len as usize..).ok_or(EINVAL)?;
-    if ctx.flags & !FLAGS != 0 || ctx.depth >= DEPTH_MAX || unused.iter().any(|&byte| byte != 0) {
+    if ctx.flags & !FLAGS != 0 || ctx.level >= LEVELS_MAX || unused.iter().any(|&byte| byte != 0) {
         return Err(EINVAL);
     }
     // These fields are for output alone.

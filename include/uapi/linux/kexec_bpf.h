@@ -22,7 +22,7 @@
 #define KEXEC_BPF_PATH_MAX	255		/* path of a wrapped initrd file */
 #define KEXEC_BPF_HANDLES_MAX	64		/* resources of one level of nesting */
 #define KEXEC_BPF_PIECES_MAX	256		/* pieces of the initrd */
-#define KEXEC_BPF_DEPTH_MAX	4		/* levels of nesting */
+#define KEXEC_BPF_LEVELS_MAX	4		/* levels of nesting */
 
 /* flags of struct kexec_bpf_args */
 #define KEXEC_BPF_ON_CRASH	(1U << 0)	/* load the crash kernel */
@@ -66,7 +66,7 @@ struct kexec_bpf_args {
  * struct bpf_kexec_ctx - context of a BPF_PROG_TYPE_KEXEC program
  * @image_len: length of BPF_KEXEC_IMAGE
  * @flags: BPF_KEXEC_CTX_*
- * @depth: level of nesting, from 0
+ * @level: level of nesting, from 0
  * @machine: IMAGE_FILE_MACHINE_* of the running kernel
  * @digest_len: bytes of @digest in use; 0 where the image is not signed
  * @digest: the image's Authenticode digest
@@ -77,7 +77,7 @@ struct kexec_bpf_args {
 struct bpf_kexec_ctx {
 	__u64 image_len;
 	__u32 flags;
-	__u32 depth;
+	__u32 level;
 	__u32 machine;
 	__u32 digest_len;
 	__u8 digest[64];
@@ -140,7 +140,7 @@ enum bpf_kexec_algo {
  * @initrd_len: in: of the caller's initrd; out: of the final one
  * @cmdline_len: in: of the caller's command line; out: of the final one
  * @nsecs: in: zero; out: duration of one run
- * @ctx: in: flags, depth, digest and key, else zero; out: what the program saw
+ * @ctx: in: flags, level, digest and key, else zero; out: what the program saw
  *
  * Grows at the end, as @ctx does.
  *

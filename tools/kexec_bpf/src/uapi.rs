@@ -13,7 +13,7 @@ pub const GET_MAX: usize = 1 << 20;
 pub const PATH_MAX: usize = 255;
 pub const HANDLES_MAX: u32 = 64;
 pub const PIECES_MAX: usize = 256;
-pub const DEPTH_MAX: u32 = 4;
+pub const LEVELS_MAX: u32 = 4;
 
 /// The longest command line: `COMMAND_LINE_SIZE` less the room for a crash kernel's.
 pub const CMDLINE_MAX: usize = 2048 - 64;
@@ -51,7 +51,7 @@ pub const TEST: u32 = 1 << 3;
 pub struct Ctx {
     pub image_len: u64,
     pub flags: u32,
-    pub depth: u32,
+    pub level: u32,
     pub machine: u32,
     pub digest_len: u32,
     pub digest: [u8; 64],
@@ -63,7 +63,7 @@ impl Default for Ctx {
         Self {
             image_len: 0,
             flags: 0,
-            depth: 0,
+            level: 0,
             machine: 0,
             digest_len: 0,
             digest: [0; 64],

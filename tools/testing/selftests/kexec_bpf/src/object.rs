@@ -164,7 +164,7 @@ pub struct Input<'a> {
     pub cmdline: &'a [u8],
     /// `SIGNED`, `ENFORCED` and `CRASH`.
     pub flags: u32,
-    pub depth: u32,
+    pub level: u32,
     /// The size of the buffer for the output; [`ROOM`] if it is `None`.
     pub room: Option<usize>,
     pub repeat: u32,
@@ -197,7 +197,7 @@ pub fn test_run(program: BorrowedFd<'_>, input: &Input<'_>) -> Output {
         ..Test::default()
     };
     test.ctx.flags = input.flags;
-    test.ctx.depth = input.depth;
+    test.ctx.level = input.level;
     let mut out = vec![0; input.room.unwrap_or(ROOM)];
     let mut after = Test::default();
     let mut options = options(&data, &test);

@@ -25,7 +25,7 @@ fn constants() {
         PATH_MAX = KEXEC_BPF_PATH_MAX,
         HANDLES_MAX = KEXEC_BPF_HANDLES_MAX,
         PIECES_MAX = KEXEC_BPF_PIECES_MAX,
-        DEPTH_MAX = KEXEC_BPF_DEPTH_MAX,
+        LEVELS_MAX = KEXEC_BPF_LEVELS_MAX,
         ON_CRASH = KEXEC_BPF_ON_CRASH,
         DRY_RUN = KEXEC_BPF_DRY_RUN,
         ARGS_SIZE_VER0 = KEXEC_BPF_ARGS_SIZE_VER0,
@@ -75,7 +75,7 @@ fn structures() {
     );
     same_fields!(
         Ctx = bpf_kexec_ctx:
-        image_len flags depth machine digest_len digest key
+        image_len flags level machine digest_len digest key
     );
     same_fields!(Range = bpf_kexec_range: resource flags offset len);
     same_fields!(

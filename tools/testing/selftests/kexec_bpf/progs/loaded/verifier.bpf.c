@@ -91,7 +91,7 @@ __noinline int global(__u32 n)
 SEC("?kexec")
 int global_function(struct bpf_kexec_ctx *ctx)
 {
-	return global(ctx->depth);
+	return global(ctx->level);
 }
 
 /* Maps of other types. */

@@ -11,7 +11,7 @@ use support::load::{with_capabilities, CAP_SYS_BOOT};
 use support::object::{open, options, test_run, test_run_raw, Input, Object};
 use support::script::{bind_kernel, cmdline_append, put, stat, Script};
 use support::uapi::{
-    range, Ctx, Test, CRASH, DEPTH_MAX, ENFORCED, HANDLE, IMAGE, INITRD, SIGNED, TEST,
+    range, Ctx, Test, CRASH, ENFORCED, HANDLE, IMAGE, INITRD, LEVELS_MAX, SIGNED, TEST,
 };
 
 tests! {
@@ -46,18 +46,18 @@ fn seen(object: &Object) -> Result<Ctx> {
 fn fields() -> Result {
     let object = context()?;
     for flags in 0..=(SIGNED | ENFORCED | CRASH) {
-        for depth in 0..DEPTH_MAX {
+        for level in 0..LEVELS_MAX {
             let input = Input {
                 image: b"image",
                 flags,
-                depth,
+                level,
                 ..Input::default()
             };
             let output = test_run(object.program(), &input);
             let want = Ctx {
                 image_len: 5,
                 flags: flags | TEST,
-                depth,
+                level,
                 machine: MACHINE.into(),
                 ..Ctx::default()
             };
@@ -123,21 +123,21 @@ fn what_is_for_output_alone() -> Result {
 
 fn flags_and_depth_out_of_range() -> Result {
     let object = context()?;
-    for (flags, depth, digest_len, errno) in [
-        (SIGNED | ENFORCED | CRASH, DEPTH_MAX - 1, 64, 0),
+    for (flags, level, digest_len, errno) in [
+        (SIGNED | ENFORCED | CRASH, LEVELS_MAX - 1, 64, 0),
         (TEST, 0, 0, libc::EINVAL),
         (1 << 4, 0, 0, libc::EINVAL),
         (1 << 31, 0, 0, libc::EINVAL),
-        (0, DEPTH_MAX, 0, libc::EINVAL),
+        (0, LEVELS_MAX, 0, libc::EINVAL),
         (0, u32::MAX, 0, libc::EINVAL),
         (0, 0, 65, libc::EINVAL),
         (0, 0, u32::MAX, libc::EINVAL),
     ] {
         let mut test = Test::default();
         test.ctx.flags = flags;
-        test.ctx.depth = depth;
+        test.ctx.level = level;
         test.ctx.digest_len = digest_len;
-        let what = format!("flags {flags:#x}, depth {depth}, digest_len {digest_len}");
+        let what = format!("flags {flags:#x}, level {level}, digest_len {digest_len}");
         equal(
             what,
             test_run_raw(object.program(), &mut options(b"", &test)),
@@ -195,8 +195,8 @@ fn sizes_of_the_structure() -> Result {
         test: Test::default(),
         tail: 0,
     };
-    longer.test.ctx.depth = 1;
-    for (size, tail, errno, depth) in [
+    longer.test.ctx.level = 1;
+    for (size, tail, errno, level) in [
         (size_of::<Test>(), 1, 0, 1),
         (size_of::<Longer>(), 0, 0, 1),
         (size_of::<Longer>(), 1, libc::E2BIG, 1),
@@ -211,7 +211,7 @@ fn sizes_of_the_structure() -> Result {
         let got = test_run_raw(object.program(), &mut options);
         equal(format!("ctx_size_in {size}, tail {tail}"), got, errno)?;
         if errno == 0 {
-            equal("depth", seen(&object)?.depth, depth)?;
+            equal("level", seen(&object)?.level, level)?;
         }
     }
 
