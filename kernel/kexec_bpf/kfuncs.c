@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kfuncs of BPF_PROG_TYPE_KEXEC, as Documentation/bpf/kexec_programs.rst shows them. Each can
- * return -ENOMEM and -EINTR besides, which end the load. Pointers need no alignment.
+ * The kfuncs of BPF_PROG_TYPE_KEXEC. Documentation/bpf/kexec_programs.rst shows these comments.
+ * Each kfunc can also return -ENOMEM and -EINTR, which end the load. Pointers need no alignment.
  */
 #include <linux/bpf.h>
 #include <linux/btf.h>
@@ -12,36 +12,37 @@
 __bpf_kfunc_start_defs();
 
 /**
- * bpf_kexec_carrier() - the one door for bytes and ranges
+ * bpf_kexec_carrier() - copy bytes, query a resource, or bind a range
  * @ctx: the program's context
  * @op: an enum bpf_kexec_op, see below
- * @range: what @op is about; its flags have to be 0
+ * @range: the range that @op uses; its flags have to be 0
  * @buf__nullable: the program's buffer, for GET and PUT; may be NULL for the others
  * @buf__sz: its length in bytes, at most KEXEC_BPF_GET_MAX
  *
  * BPF_KEXEC_GET
  *   copies @range to the start of the buffer.
  * BPF_KEXEC_PUT
- *   makes a resource of all bytes of the buffer, and sets @range to the whole of it. No signature
- *   covers it.
+ *   makes a resource of all bytes of the buffer, and sets @range to the whole of it. The resource
+ *   is not verified.
  * BPF_KEXEC_STAT
  *   sets @range to the whole of the resource that it names, and BPF_KEXEC_RANGE_VERIFIED in its
  *   flags if all of that is verified. Offset and length on entry do not matter. The flag has to be
  *   cleared before the range is used again. It is never set for initrd and command line.
  * BPF_KEXEC_BIND_KERNEL
- *   makes @range the kernel, in place of what was bound; an empty one drops it. No byte is copied.
- *   A range begins at a multiple of 8 in memory; the image, and what a handle stands for, do.
+ *   makes @range the kernel, in place of the one that was bound; an empty range drops that. No
+ *   byte is copied. The range has to begin at a multiple of 8 in memory. The image does, and so
+ *   does every resource that has a handle.
  * BPF_KEXEC_BIND_INITRD
- *   makes @range the initrd, in place of all that was there; an empty one drops it.
+ *   makes @range the initrd, in place of the initrd so far; an empty range drops that.
  * BPF_KEXEC_BIND_CMDLINE
- *   makes @range the command line, in place of what was there; an empty one drops it.
+ *   makes @range the command line, in place of that so far; an empty range drops that.
  *
  * Return:
  * * the number of bytes for GET, the handle for PUT, else 0
- * * -ENOENT, -ERANGE: see Ranges; -ERANGE also if the buffer is shorter than what GET is to copy
+ * * -ENOENT, -ERANGE: see Ranges; -ERANGE also if the buffer of GET is shorter than @range
  * * -EINVAL: the operation is unknown, a flag is set, the buffer is too long, or a kernel is not
  *   aligned
- * * -ELIBBAD: there is a NUL or a newline in the command line
+ * * -ELIBBAD: the command line has a NUL or a newline
  * * -EACCES: signatures are enforced, and a byte of the kernel is not verified; ends the load
  * * -EFBIG: over a limit: handles, memory, length of the command line; ends the load
  */
@@ -52,25 +53,25 @@ __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_
 }
 
 /**
- * bpf_kexec_decompress() - make a resource of what a range decompresses to
+ * bpf_kexec_decompress() - decompress a range to a new resource
  * @ctx: the program's context
  * @src: one gzip member, zstd frame, xz stream, lz4 legacy frame or lzop file, with nothing after
  *   it; its flags have to be 0
- * @algo: an enum bpf_kexec_algo; BPF_KEXEC_BY_MAGIC goes by the first bytes
+ * @algo: an enum bpf_kexec_algo; BPF_KEXEC_BY_MAGIC selects it by the first bytes
  * @out_len: the most bytes that the result may have, 0 for KEXEC_BPF_IMAGE_MAX
- * @flags: BPF_KEXEC_EXACT: the result has just @out_len bytes; or 0
+ * @flags: BPF_KEXEC_EXACT: the result has exactly @out_len bytes; or 0
  *
- * The result is verified if @src is. Memory is taken for the length that the stream tells. Where it
- * tells none, as with lz4 and often with zstd, it is taken for what the blocks can hold, or for
- * @out_len and at most 8 MiB more if that is less.
+ * The result is verified if @src is. Memory is allocated for the length that the stream records. A
+ * stream can lack it, as with lz4 and often with zstd. Then memory is allocated for as much as the
+ * blocks can hold, or for @out_len and at most 8 MiB more if that is less.
  *
  * Return:
  * * the handle of the result
  * * -ENOENT, -ERANGE: see Ranges
  * * -EINVAL: unknown flags
  * * -ENOPKG: the algorithm, or a feature of it such as a dictionary, is not supported
- * * -ELIBBAD: @src is malformed, does not begin as @algo does, does not fit a checksum, or has a
- *   result of another length than BPF_KEXEC_EXACT asks for
+ * * -ELIBBAD: @src is malformed, is not in the format of @algo, does not match a checksum, or
+ *   decompresses to another length than BPF_KEXEC_EXACT demands
  * * -EFBIG: the result is too long, or over a limit: handles, memory, length of an xz stream; ends
  *   the load
  */
@@ -83,18 +84,17 @@ __bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec
 /**
  * bpf_kexec_initrd_append() - append a range to the initrd
  * @ctx: the program's context
- * @src: a cpio, compressed or not, which the kernel does not look into; with a path, the content of
- *   a file; its flags have to be 0
- * @path__nullable: NULL; or the path of that file, for which a cpio is made
+ * @src: a cpio archive, compressed or not, which the kernel does not read; with a path, the content
+ *   of a file; its flags have to be 0
+ * @path__nullable: NULL; or the path of that file, for which a cpio archive is made
  * @path__sz: length of the path in bytes, without NUL
  * @mode: permissions of the file, such as 0400; 0 without a path
  *
- * Zeroes are put before what is appended, so that it begins at a multiple of 4. An empty @src
- * without a path changes nothing.
+ * The archive is padded to begin at a multiple of 4. An empty @src without a path changes nothing.
  *
  * A path is relative, and has 1 to KEXEC_BPF_PATH_MAX bytes of printable ASCII. No part of it is
- * empty, "." or "..", and the first is not "TRAILER!!!". Directories on it are made, of mode 0555.
- * Owner of all is root, all times are 0: the same file makes the same archive.
+ * empty, "." or "..", and the first is not "TRAILER!!!". Its directories are made, with mode 0555.
+ * All belong to root, and all times are 0, so that the same file makes the same archive.
  *
  * Return:
  * * 0
@@ -121,7 +121,7 @@ __bpf_kfunc s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_ke
  * Return:
  * * 0
  * * -EINVAL: unknown flags
- * * -ELIBBAD: there is a NUL or a newline in the text, where kernels would cut the command line
+ * * -ELIBBAD: the text has a NUL or a newline, where kernels would cut the command line
  * * -EFBIG: the command line would be too long; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, u64 text__sz,
@@ -131,23 +131,23 @@ __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, 
 }
 
 /**
- * bpf_kexec_read_fd() - read a file of the caller's
+ * bpf_kexec_read_fd() - read one of the caller's files
  * @ctx: the program's context
  * @fd: its descriptor, for instance from the private data
- * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image that keeps the rules of the image
- *   itself, with a valid signature, even where none is enforced; or 0
+ * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image that keeps the same rules as the
+ *   image, with a valid signature, even where signatures are not enforced; or 0
  *
- * A descriptor is taken once in a load, at whatever level, also if it is not open. Security modules
- * and IMA see a file to verify as a kernel image, another one as an initrd. One that is not to be
- * verified may be empty.
+ * A descriptor can be taken once in a load, over all levels, even if it is not open. Security
+ * modules and IMA see a kernel image if the file is to be verified, otherwise an initrd. A file
+ * that is not to be verified may be empty.
  *
  * Return:
  * * the handle of the file's content
  * * -EINVAL: unknown flags, or not a number that a descriptor can have
  * * -EBADF: not a regular file that is open for reading, or already taken
- * * -EBUSY: someone writes to the file
- * * -EIO: the file cannot be read, or changes meanwhile
- * * -EKEYREJECTED: no trusted key signed the file, or a security module refuses it
+ * * -EBUSY: the file is open for writing
+ * * -EIO: the file cannot be read, or changed meanwhile
+ * * -EKEYREJECTED: no trusted key signed the file, or a security module rejected it
  * * -EKEYREVOKED: the file's digest or its signer was revoked
  * * -ENOEXEC: not a PE image
  * * -ELIBBAD: the image or its signature is malformed

@@ -13,7 +13,7 @@
 #define KEXEC_BPF_PROG_SECTION	"kexec"		/* ELF section: the program */
 #define KEXEC_BPF_PRIVATE_MAP	"private"	/* map that takes the caller's private data */
 
-/* Limits, in bytes where nothing else is said. */
+/* Limits, in bytes unless a comment names something else. */
 #define KEXEC_BPF_IMAGE_MAX	(1ULL << 30)	/* image, and each file read */
 #define KEXEC_BPF_OBJECT_MAX	(1U << 20)	/* .bpf section */
 #define KEXEC_BPF_PRIVATE_MAX	(1U << 20)	/* private data */
@@ -26,12 +26,12 @@
 
 /* flags of struct kexec_bpf_args */
 #define KEXEC_BPF_ON_CRASH	(1U << 0)	/* load the crash kernel */
-#define KEXEC_BPF_DRY_RUN	(1U << 1)	/* do everything but install */
+#define KEXEC_BPF_DRY_RUN	(1U << 1)	/* do everything except install */
 #define KEXEC_BPF_DEBUG		(1U << 2)	/* as KEXEC_FILE_DEBUG */
 
 /**
  * struct kexec_bpf_args - argument of kexec_bpf_load(2)
- * @flags: KEXEC_BPF_*; unknown ones are -EINVAL
+ * @flags: KEXEC_BPF_*; unknown flags are -EINVAL
  * @image_fd: the image, a regular file
  * @initrd_fd: the caller's initrd, or -1
  * @map_fd: array map with private data for the program, or -1
@@ -41,7 +41,7 @@
  * @log_size: size of that buffer; the log is cut to it, and to KEXEC_BPF_LOG_MAX, and ends with a
  *	NUL
  *
- * Grows at the end only: a kernel that does not know a field accepts it as zero.
+ * Grows at the end only. A kernel that does not know a field accepts it if it is zero.
  */
 struct kexec_bpf_args {
 	__u32 flags;
@@ -59,7 +59,7 @@ struct kexec_bpf_args {
 /* flags of struct bpf_kexec_ctx */
 #define BPF_KEXEC_CTX_SIGNED	(1U << 0)	/* the image's signature is valid */
 #define BPF_KEXEC_CTX_ENFORCED	(1U << 1)	/* unsigned images are refused */
-#define BPF_KEXEC_CTX_CRASH	(1U << 2)	/* this is to be the crash kernel */
+#define BPF_KEXEC_CTX_CRASH	(1U << 2)	/* the crash kernel is loaded */
 #define BPF_KEXEC_CTX_TEST	(1U << 3)	/* BPF_PROG_TEST_RUN: nothing is loaded */
 
 /**
@@ -108,7 +108,7 @@ struct bpf_kexec_range {
 	__u64 len;
 };
 
-/* What bpf_kexec_carrier() is to do. */
+/* operations of bpf_kexec_carrier() */
 enum bpf_kexec_op {
 	BPF_KEXEC_GET		= 1,	/* range -> buffer */
 	BPF_KEXEC_PUT		= 2,	/* buffer -> new resource */
@@ -129,7 +129,7 @@ enum bpf_kexec_algo {
 };
 
 /* flags of bpf_kexec_decompress() */
-#define BPF_KEXEC_EXACT		(1ULL << 0)	/* the output has just this length */
+#define BPF_KEXEC_EXACT		(1ULL << 0)	/* the output has exactly this length */
 
 /* flags of bpf_kexec_read_fd() */
 #define BPF_KEXEC_VERIFY_PE	(1ULL << 0)	/* a PE file with a valid signature */
@@ -140,7 +140,7 @@ enum bpf_kexec_algo {
  * @initrd_len: in: of the caller's initrd; out: of the final one
  * @cmdline_len: in: of the caller's command line; out: of the final one
  * @nsecs: in: zero; out: duration of one run
- * @ctx: in: flags, level, digest and key, else zero; out: what the program saw
+ * @ctx: in: flags, level, digest and key, else zero; out: the context of the run
  *
  * Grows at the end, as @ctx does.
  *
