@@ -29,7 +29,7 @@ __s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags) __ksym
 
 /* Why the programs of this directory refuse an image; kexec-bpf prints the reasons in words. */
 enum kexec_refusal {
-#define KEXEC_REFUSAL(name, value, words) KEXEC_REFUSE_##name = value,
+#define KEXEC_REFUSAL(name, ...) KEXEC_REFUSE_##name
 #include "refusals.h"
 #undef KEXEC_REFUSAL
 };

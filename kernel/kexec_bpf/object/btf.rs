@@ -345,22 +345,17 @@ mod tests {
 
     type Result<T = ()> = core::result::Result<T, ParseError>;
 
-    fn words(types: &[&[u32]]) -> Result<KVVec<u8>> {
+    /// Types from their words, and the names "a" and "b" at 1 and 3.
+    fn section(types: &[&[u32]]) -> Result<KVVec<u8>> {
         let mut bytes = KVVec::new();
         for word in types.iter().copied().flatten() {
             bytes.extend_from_slice(&word.to_le_bytes(), GFP_KERNEL)?;
         }
-        Ok(bytes)
-    }
-
-    /// Types from their words, and the names "a" and "b" at 1 and 3.
-    fn section(types: &[&[u32]]) -> Result<KVVec<u8>> {
-        let types = words(types)?;
         let strings = b"\0a\0b\0";
-        let header = Header::new(types.len() as u32, strings.len() as u32);
+        let header = Header::new(bytes.len() as u32, strings.len() as u32);
         let mut section = KVVec::new();
-        for bytes in [header.as_bytes(), &types, strings] {
-            section.extend_from_slice(bytes, GFP_KERNEL)?;
+        for part in [header.as_bytes(), &bytes, strings] {
+            section.extend_from_slice(part, GFP_KERNEL)?;
         }
         Ok(section)
     }
@@ -373,7 +368,6 @@ mod tests {
         ((kind as u32) << 24) | vlen
     }
 
-    /// `int a`
     const INT_A: [u32; 4] = [1, info(INT, 0), 4, 32];
 
     #[test]
@@ -463,7 +457,7 @@ mod tests {
             assert_eq!(btf.unqualified(DEPTH_MAX)?.kind, INT);
             assert!(btf.unqualified(DEPTH_MAX + 1).is_err());
         }
-        // One that refers to itself.
+        // A type that refers to itself.
         let endless = section(&[&[1, info(TYPEDEF, 0), 1, 0, info(ARRAY, 0), 0, 2, 1, 1]])?;
         let btf = parse(&endless)?;
         assert!(btf.unqualified(1).is_err());

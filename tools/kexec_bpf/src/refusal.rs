@@ -39,10 +39,9 @@ fn words(returned: u32) -> Option<&'static str> {
     let lines = REFUSALS.lines();
     let mut refusals = lines.filter_map(|line| line.strip_prefix("KEXEC_REFUSAL("));
     refusals.find_map(|refusal| {
-        let (_name, rest) = refusal.split_once(", ")?;
-        let (value, words) = rest.split_once(", ")?;
-        let words = words.strip_prefix('"')?.strip_suffix("\")")?;
-        (value.parse() == Ok(returned)).then_some(words)
+        let (_name, rest) = refusal.split_once(", \"")?;
+        let (words, value) = rest.split_once("\") = ")?;
+        (value.strip_suffix(',')?.parse() == Ok(returned)).then_some(words)
     })
 }
 
