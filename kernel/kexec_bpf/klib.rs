@@ -23,6 +23,9 @@ use kernel::{
 /// Length of a SHA-256 digest, in bytes.
 pub const SHA256_LEN: usize = bindings::SHA256_DIGEST_SIZE as usize;
 
+/// The most that zlib can count, in bytes: it keeps lengths in 32 bits.
+const ZLIB_MAX: usize = u32::MAX as usize;
+
 /// Whether a fatal signal is pending. Lets other tasks run.
 pub fn killed() -> bool {
     // SAFETY: This crate runs in process context and holds no spinlock, so it may sleep.
@@ -118,11 +121,12 @@ impl Inflate {
     }
 
     /// Inflates `src`, which goes on where the input before was used up, and appends at most `most`
-    /// bytes to `out`.
+    /// bytes to `out`. One call takes and makes less than 4 GiB.
     ///
     /// `EBADMSG` if the stream is malformed, or if it needs more input or more room to go on.
     pub fn inflate(&mut self, src: &[u8], out: &mut VVec<u8>, most: usize) -> Result<Inflated> {
-        let to = spare(out, most);
+        let src = src.get(..ZLIB_MAX).unwrap_or(src);
+        let to = spare(out, most.min(ZLIB_MAX));
         let room = to.len();
         (self.stream.next_in, self.stream.avail_in) = (src.as_ptr(), src.len());
         (self.stream.next_out, self.stream.avail_out) = (to.as_mut_ptr().cast(), room);
