@@ -155,10 +155,7 @@ fn create(map: &MapSpec<'_>) -> Result<ffi::Map, Refusal> {
         .and_then(filled)
         .map_err(|error| {
             let name = Printable(map.name.to_bytes());
-            Refusal::new(
-                malformed(error),
-                fmt!("object: map '{name}' cannot be created"),
-            )
+            Refusal::new(malformed(error), fmt!("object: cannot create map '{name}'"))
         })
 }
 

@@ -41,7 +41,7 @@ fn link(object: &[u8]) -> Result<Linked<'_>, ParseError> {
 /// What of a case the parsers can know: a refusal of theirs.
 fn refusal(case: &Case) -> Option<(i32, &str)> {
     let why = case.why.strip_prefix("object: ")?;
-    let is_kernels = case.why == BAD_BTF || why.ends_with("cannot be created");
+    let is_kernels = case.why == BAD_BTF || why.starts_with("cannot create map");
     (!is_kernels).then_some((case.errno, why))
 }
 

@@ -131,7 +131,7 @@ fn attributes() -> Vec<Case> {
         });
     }
     let both = array_with(&[("map_flags", 3 << 7)]);
-    let why = "object: map 'map' cannot be created".into();
+    let why = "object: cannot create map 'map'".into();
     let what = "a map that nobody reads or writes";
     cases.push(case(what, both.write(), ELIBBAD, why));
     cases
@@ -295,7 +295,7 @@ fn names() -> Vec<Case> {
             .bytes()
             .map(|byte| if byte < 0x7f { char::from(byte) } else { '?' })
             .collect();
-        let why = format!("object: map '{shown}' cannot be created");
+        let why = format!("object: cannot create map '{shown}'");
         let what = format!("a map {name:?}");
         cases.push(case(what, parts.write(), ELIBBAD, why));
     }
