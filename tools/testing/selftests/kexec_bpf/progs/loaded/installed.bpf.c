@@ -61,6 +61,13 @@ int stop(__u64 *ctx)
 	return 0;
 }
 
+/* kexec_load(2) is not permitted any more. */
+SEC("?fmod_ret/security_kernel_load_data")
+int refuse_segments(__u64 *ctx)
+{
+	return -EPERM;
+}
+
 /* The next two have the answer be that the kernel cannot stay. */
 SEC("?fentry/kexec_count_load")
 int asks(__u64 *ctx)

@@ -3,13 +3,16 @@
 //! Loads of the crash kernel, into the memory that `crashkernel=` reserves.
 
 use std::fs;
+use std::thread;
 
 use support::embedded::returned_flags;
+use support::fuse::{Fuse, Mode};
 use support::harness::{equal, skip, Context, Result};
 use support::load::{enforced, file, image, loaded, unload, unload_crash, Load};
 use support::uapi::{CMDLINE_MAX, CRASH, DRY_RUN, ENFORCED, ON_CRASH, SIGNED};
 
 use crate::policy::installed::Programs;
+use crate::policy::stricter::{load_crash_segments, Held, PAGE};
 
 // The last test gives the memory back until the machine ends.
 tests! {
@@ -19,6 +22,7 @@ tests! {
     the_longest_command_line,
     a_refusal_leaves_the_one_before,
     a_refusal_in_the_end,
+    a_refusal_before_it_makes_room,
     nothing_reserved,
 }
 
@@ -136,6 +140,28 @@ fn a_refusal_in_the_end() -> Result {
     drop(programs);
     equal("errno", errno, libc::EPERM)?;
     both(false, false)
+}
+
+/// The policy becomes stricter while `kexec_load(2)` waits for its list of segments.
+fn a_refusal_before_it_makes_room() -> Result {
+    need_memory()?;
+    if enforced() {
+        return skip("kexec_load(2) is refused");
+    }
+    let image = file(&image("bare")?)?;
+    accepted(&Load {
+        flags: ON_CRASH,
+        ..Load::dry(&image)
+    })?;
+    let segments = Fuse::mount(PAGE, Mode::Cached)?;
+    let errno = thread::scope(|scope| {
+        let held = Held::new(scope, &segments, load_crash_segments)?;
+        let _programs = Programs::that_refuse_segments()?;
+        held.goes_on(&[0; PAGE])
+    })?;
+    equal("errno", errno, libc::EPERM)?;
+    both(false, true)?;
+    unload_crash()
 }
 
 fn nothing_reserved() -> Result {

@@ -58,6 +58,11 @@ impl Programs {
         }
     }
 
+    /// Has `kexec_load(2)` refused, with `EPERM`.
+    pub fn that_refuse_segments() -> Result<Self> {
+        Self::new(&["refuse_segments"])
+    }
+
     /// Has each kernel that is installed be one that cannot stay, with `EPERM`.
     pub fn that_refuse() -> Result<Self> {
         Self::new(&["asks", "refuse"])

@@ -23,17 +23,18 @@ tests! {
     disabled,
 }
 
+pub const PAGE: usize = 4096;
 const INITRD: &[u8] = b"any bytes will do";
 
 /// A load in a thread of its own, while it waits for its file.
-struct Held<'scope, 'a> {
+pub struct Held<'scope, 'a> {
     fuse: &'a Fuse,
     asked: Asked,
     load: thread::ScopedJoinHandle<'scope, i32>,
 }
 
 impl<'scope, 'a: 'scope> Held<'scope, 'a> {
-    fn new(
+    pub fn new(
         scope: &'scope thread::Scope<'scope, '_>,
         fuse: &'a Fuse,
         load: impl FnOnce(&File) -> i32 + Send + 'scope,
@@ -45,7 +46,7 @@ impl<'scope, 'a: 'scope> Held<'scope, 'a> {
     }
 
     /// Lets it go on with these bytes. Returns its errno, or 0.
-    fn goes_on(self, bytes: &[u8]) -> Result<i32> {
+    pub fn goes_on(self, bytes: &[u8]) -> Result<i32> {
         let done = self.fuse.answer_out_of(&self.asked, bytes, usize::MAX);
         self.fuse.serve_from(done, bytes, usize::MAX)?;
         Ok(self.load.join().expect("it does not panic"))
@@ -55,12 +56,37 @@ impl<'scope, 'a: 'scope> Held<'scope, 'a> {
 /// Loads a page of a file with `kexec_load(2)`, as a segment at this address. Returns 0 or an
 /// errno.
 pub fn load_segment(file: &File, mem: usize) -> i32 {
-    const LEN: usize = 4096;
+    with_page(file, |page| {
+        // `struct kexec_segment`
+        let segment = [page as usize, PAGE, mem, PAGE];
+        kexec_load(mem, segment.as_ptr().cast(), 0)
+    })
+}
+
+/// Loads a crash kernel with `kexec_load(2)`, whose list of one segment is in a page of a file.
+/// Returns 0 or an errno.
+pub fn load_crash_segments(file: &File) -> i32 {
+    const KEXEC_ON_CRASH: usize = 1;
+    with_page(file, |page| kexec_load(0, page, KEXEC_ON_CRASH))
+}
+
+/// Calls `kexec_load(2)` with one segment. Returns 0 or an errno.
+fn kexec_load(entry: usize, segment: *const libc::c_void, flags: usize) -> i32 {
+    // SAFETY: The kernel checks what it reads.
+    match unsafe { libc::syscall(libc::SYS_kexec_load, entry, 1, segment, flags) } {
+        0 => 0,
+        _ => io::Error::last_os_error().raw_os_error().unwrap_or(0),
+    }
+}
+
+/// Calls `load` with the address of the first page of a file, and returns what it returns, or an
+/// errno.
+fn with_page(file: &File, load: impl FnOnce(*const libc::c_void) -> i32) -> i32 {
     // SAFETY: It is a new mapping.
     let page = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            LEN,
+            PAGE,
             libc::PROT_READ,
             libc::MAP_PRIVATE,
             file.as_raw_fd(),
@@ -70,16 +96,9 @@ pub fn load_segment(file: &File, mem: usize) -> i32 {
     if page == libc::MAP_FAILED {
         return io::Error::last_os_error().raw_os_error().unwrap_or(0);
     }
-    // `struct kexec_segment`
-    let segment = [page as usize, LEN, mem, LEN];
-    // SAFETY: There is one segment.
-    let ret = unsafe { libc::syscall(libc::SYS_kexec_load, mem, 1, segment.as_ptr(), 0) };
-    let errno = match ret {
-        0 => 0,
-        _ => io::Error::last_os_error().raw_os_error().unwrap_or(0),
-    };
+    let errno = load(page);
     // SAFETY: It is mapped, and nothing refers to it.
-    unsafe { libc::munmap(page, LEN) };
+    unsafe { libc::munmap(page, PAGE) };
     errno
 }
 
@@ -108,7 +127,7 @@ fn beside_kexec_load() -> Result {
     }
     let good = file(&image("good")?)?;
     let mem = some_memory()?;
-    let page = Fuse::mount(4096, Mode::Cached)?;
+    let page = Fuse::mount(PAGE, Mode::Cached)?;
     thread::scope(|scope| {
         let held = Held::new(scope, &page, |file| load_segment(file, mem))?;
         let load = Load {
@@ -118,7 +137,7 @@ fn beside_kexec_load() -> Result {
         load.run()
             .refused(libc::EBUSY, "another load is under way: try again")?;
         equal("a dry run", load_image(&good, None, DRY_RUN), 0)?;
-        equal("errno", held.goes_on(&[0; 4096])?, 0)?;
+        equal("errno", held.goes_on(&[0; PAGE])?, 0)?;
         equal("a kernel is loaded", loaded()?, true)
     })?;
     unload()
@@ -141,7 +160,7 @@ fn locked_down() -> Result {
     let initrd = || Fuse::mount(INITRD.len(), Mode::Direct);
     let fuses = [initrd()?, initrd()?, initrd()?];
     let kernel = Fuse::mount(unsigned.len(), Mode::Direct)?;
-    let page = Fuse::mount(4096, Mode::Cached)?;
+    let page = Fuse::mount(PAGE, Mode::Cached)?;
     let envelope = Fuse::mount(other.len(), Mode::Direct)?;
     thread::scope(|scope| {
         let hold =
@@ -166,7 +185,7 @@ fn locked_down() -> Result {
             equal(format!("{what}: a kernel is loaded"), loaded()?, false)
         };
         let rejected = [libc::EKEYREJECTED];
-        refused("kexec_load", held_page, &[0; 4096], &[libc::EPERM])?;
+        refused("kexec_load", held_page, &[0; PAGE], &[libc::EPERM])?;
         refused(
             "initrd of an unsigned kernel",
             held_unsigned,
