@@ -47,7 +47,8 @@ printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r%b\4name\0\0\0\0' \
 	'\0\0\0\0\0\0\0\0\0\0\0\0' >blocks
 printf '\0\0\0\x1e\0\0\0\r\0\0\0\0\x17kexec \x36\x14\0\x11\0\0' >>blocks
 printf '\0\0\0\5\0\0\0\5\0\0\0\0kexec\0\0\0\0' >>blocks
-printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r\0\0\x81\xa4%b+\xbd\2\x9b' '\0\0\0\0\0\0\0\0\0' >sums
+printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r\0\0\x81\xa4%b+\xbd\2\x9b' \
+	'\0\0\0\0\0\0\0\0\0' >sums
 printf '\0\0\0\x1e\0\0\0\r\xad\x8e\n\xf1\x17kexec 6\x14\0\x11\0\0\0\0\0\0' >>sums
 
 cd "$1/xz"

@@ -2,8 +2,8 @@
 
 //! The functions of `kernel/kexec_bpf/klib.rs`, over decoders of user space.
 //!
-//! What the kernel has for all tasks, each thread has for itself here: the budget, and whether it is
-//! to be killed.
+//! Each thread has a budget of its own here, and can be told that it is to be killed. In the kernel
+//! all tasks share the budget.
 
 extern crate std;
 
