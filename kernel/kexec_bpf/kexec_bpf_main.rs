@@ -18,7 +18,7 @@
 //!    |  object      { span, elf, roles, map, btf, sort, link, btf_ext, btf_fixup, linked }
 //!    v
 //! level             runs the program; calls: the kfuncs
-//!    |  decompress  gzip, zstd, xz, lz4, lzo
+//!    |  decompress  { format, gzip, zstd, xz, lz4, lzo }
 //!    |  initrd      { cpio }
 //!    |  cmdline
 //!    v
@@ -32,7 +32,7 @@
 //! `klib`, which call C; `refusal`, `error`, `errno` and `printable`, for refusals; and
 //! `bytes`, which reads fields.
 //!
-//! `unsafe` is in `exports`, `ffi` and `klib` only.
+//! `unsafe` is in `exports`, `ffi` and `klib` only, and in `benchmark` where that is built.
 //!
 //! Files and memory of user space can make a load wait for any time. Meanwhile it holds no lock,
 //! and its program does not count as running; see `kexec_bpf_enter()` in `shim.c`.

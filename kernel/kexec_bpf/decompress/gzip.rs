@@ -9,7 +9,7 @@ use kernel::{
     prelude::*, //
 };
 
-use super::{
+use super::format::{
     lacking,
     Format,
     NewBuffer,

@@ -7,7 +7,7 @@ use kernel::{
     prelude::*, //
 };
 
-use super::{
+use super::format::{
     allocate,
     lacking,
     Format,

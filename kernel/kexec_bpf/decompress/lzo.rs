@@ -7,7 +7,7 @@ use kernel::{
     prelude::*, //
 };
 
-use super::{
+use super::format::{
     Format,
     NewBuffer,
     OutputLen, //

@@ -20,24 +20,18 @@ use crate::{
     },
 };
 
+mod format;
 pub mod gzip;
 pub mod lz4;
 pub mod lzo;
 pub mod xz;
 pub mod zstd;
 
-/// A compression format.
-pub struct Format {
-    /// Its number in `enum bpf_kexec_algo`.
-    pub algorithm: bindings::bpf_kexec_algo,
-    /// The bytes that its data begins with.
-    pub magic: &'static [u8],
-    /// Decompresses all of some data.
-    unpack: fn(&[u8], OutputLen, NewBuffer<'_>) -> Result<Buffer, ParseError>,
-    /// `"kexec "`, five times.
-    #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]
-    pub sample: &'static [u8],
-}
+pub use format::{
+    Format,
+    NewBuffer,
+    OutputLen, //
+};
 
 /// The formats.
 pub const FORMATS: [Format; 5] = [
@@ -47,24 +41,6 @@ pub const FORMATS: [Format; 5] = [
     lz4::FORMAT,
     lzo::FORMAT,
 ];
-
-/// The length of the output.
-#[derive(Clone, Copy, Debug)]
-pub enum OutputLen {
-    /// Just this length.
-    Exactly(u64),
-    /// This length or less.
-    AtMost(u64),
-}
-
-/// Makes a buffer for so many bytes. `EFBIG` if that is over the budget of all loads.
-pub type NewBuffer<'a> = &'a mut dyn FnMut(u64) -> Result<Buffer>;
-
-const TOO_LONG: ParseError = ParseError::whole(Kind::TooBig, "the output is longer than the limit");
-const OTHER_LENGTH: ParseError = ParseError::whole(
-    Kind::Malformed,
-    "the output does not have the requested length",
-);
 
 /// Decompresses all of `src` by an algorithm of `enum bpf_kexec_algo`.
 pub fn run(
@@ -86,30 +62,6 @@ pub fn run(
             "the algorithm is not supported",
         )),
     }
-}
-
-impl OutputLen {
-    /// A buffer for an output whose length is known to be `len`.
-    fn buffer(self, len: u64, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
-        match self {
-            Self::Exactly(want) if want != len => Err(OTHER_LENGTH),
-            Self::AtMost(most) if most < len => Err(TOO_LONG),
-            _ => allocate(len, new),
-        }
-    }
-}
-
-fn allocate(len: u64, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
-    let wrong = "with the output, all loads would take over half of the memory";
-    new(len).map_err(|error| match error {
-        EFBIG => ParseError::whole(Kind::TooBig, wrong),
-        _ => ParseError::no_memory(),
-    })
-}
-
-/// The bytes that an output lacks to be of `len` bytes. The buffer may have room for more.
-fn lacking(out: &Buffer, len: u64) -> usize {
-    len.saturating_sub(out.len() as u64) as usize
 }
 
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]

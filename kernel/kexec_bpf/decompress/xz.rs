@@ -10,7 +10,7 @@ use kernel::{
     prelude::*, //
 };
 
-use super::{
+use super::format::{
     lacking,
     Format,
     NewBuffer,
