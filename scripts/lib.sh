@@ -3,9 +3,9 @@
 #
 # Three conventions hold for every script:
 #
-# 1. A script that is named by a noun (scripts/build/tree, scripts/images/keys) makes that thing, unless it is there
-#    already, and prints where it is. That is all it prints; progress goes to the standard error. So others call it as
-#    tree=$("$top/scripts/build/tree").
+# 1. A script of scripts/build or scripts/images that is named by a noun (tree, keys) makes that thing, unless it is there
+#    already, and prints where it is. So do kernel and series. That is all they print; progress goes to the standard
+#    error. So others call it as tree=$("$top/scripts/build/tree").
 # 2. enter "$@" continues in the toolchain root: it starts the script again there, from its first line and with the same
 #    arguments. What stands above it runs twice, and only reads the arguments. The environment in the root consists of
 #    the variables that scripts/in-root lists.
