@@ -35,8 +35,8 @@ fn silence() -> Duration {
     Duration::from_secs(if all() { 60 } else { 12 })
 }
 
-/// Whatever has to end ends within so many milliseconds.
-const SOON: i32 = 10_000;
+/// Whatever has to end ends within this time.
+const SOON: Duration = Duration::from_secs(10);
 
 /// The use of the memory.
 #[derive(Clone, Copy, Debug)]
@@ -213,9 +213,24 @@ impl Stall {
         Ok(Self { way, server, child })
     }
 
+    /// Lets the server answer with an error. The kernel may then ask once more, for the first page
+    /// of what it could not read ahead, so each request gets that answer until the child ends.
+    fn fail(&self) {
+        let Server::Fuse(fuse, asked) = &self.server else {
+            return;
+        };
+        fuse.fail(asked);
+        let start = Instant::now();
+        while !self.child.ends_within(100) && start.elapsed() < SOON {
+            if let Some(asked) = fuse.asked_within(0) {
+                fuse.fail(&asked);
+            }
+        }
+    }
+
     /// Fails unless the child ends soon, by the signal.
     fn ends(self) -> Result {
-        let soon = self.child.ends_within(SOON);
+        let soon = self.child.ends_within(SOON.as_millis() as i32);
         equal(format!("{:?} ended", self.way), soon, true)?;
         let (end, _) = self.child.wait()?;
         equal(format!("{:?}", self.way), end, End::Killed(libc::SIGKILL))
@@ -225,7 +240,7 @@ impl Stall {
 /// Runs `body` in a child. Fails unless it ends soon, and returns 0.
 fn soon(what: &str, body: impl FnOnce() -> i32) -> Result {
     let child = Child::run(|_| body())?;
-    if !child.ends_within(SOON) {
+    if !child.ends_within(SOON.as_millis() as i32) {
         // It may end only after this test.
         child.abandon();
         return Err(format!("{what}: it does not end").into());
@@ -263,7 +278,7 @@ fn programs_are_freed() -> Result {
     }
     let start = Instant::now();
     while held()? > before + u64::from(SIZE) {
-        if start.elapsed() > Duration::from_millis(SOON as u64) {
+        if start.elapsed() > SOON {
             let held = (held()? - before) >> 20;
             return Err(format!("{held} MiB of closed BPF programs are not freed").into());
         }
@@ -379,9 +394,7 @@ fn that_cannot_be_killed() -> Result {
         sleep(silence());
         others_do_not_wait(good).context("killed")?;
         for stall in stalls {
-            if let Server::Fuse(fuse, asked) = &stall.server {
-                fuse.fail(asked);
-            }
+            stall.fail();
             stall.ends()?;
         }
         Ok(())
