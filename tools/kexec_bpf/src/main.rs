@@ -6,6 +6,8 @@
 //! images.
 
 mod attach;
+#[allow(dead_code, reason = "the tests use it")]
+mod private_data;
 mod refusal;
 mod sys;
 #[allow(dead_code, reason = "the tests use the rest")]
