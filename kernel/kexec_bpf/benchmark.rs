@@ -73,7 +73,7 @@ fn measure(payload: &[u8], kexec_first: bool) -> Result<bindings::kexec_bpf_benc
         _ => return Err(EINVAL),
     };
     let len = u32::from_le_bytes(*last) as usize;
-    let mut out = Buffer::new(len as u64)?;
+    let mut out = Buffer::new(len as u64).map_err(refused)?;
     let mut ns = bindings::kexec_bpf_benchmark::default();
     for is_kexec in [kexec_first, !kexec_first] {
         // Neither finds the output of the other, nor a page that was never written to.
@@ -84,7 +84,7 @@ fn measure(payload: &[u8], kexec_first: bool) -> Result<bindings::kexec_bpf_benc
             let start = Instant::<Monotonic>::now();
             // The one buffer that there is: the library's side does not allocate one either.
             let mut one = Some(out);
-            let mut new = |_| one.take().ok_or(ENOMEM);
+            let mut new = |_| one.take().ok_or(ParseError::no_memory());
             let made = decompress::run(src, 0, OutputLen::Exactly(len as u64), &mut new);
             ns.kexec = start.elapsed().as_nanos();
             out = made.map_err(refused)?;

@@ -28,9 +28,10 @@ use crate::{
 struct Share(u64);
 
 impl Share {
-    /// Takes `len` bytes. `EFBIG` if that is over the budget.
-    fn take(len: u64) -> Result<Self> {
-        klib::charge(len)?;
+    /// Takes `len` bytes, unless that is over the budget.
+    fn take(len: u64) -> Result<Self, ParseError> {
+        let wrong = "all loads together would take more than half of the memory";
+        klib::charge(len).map_err(|_| ParseError::whole(Kind::TooBig, wrong))?;
         // INVARIANT: They were charged.
         Ok(Self(len))
     }
@@ -52,10 +53,10 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// An empty buffer with room for `len` bytes at least. `EFBIG` if that is over the budget.
-    pub fn new(len: u64) -> Result<Self> {
+    /// An empty buffer with room for `len` bytes at least, unless that is over the budget.
+    pub fn new(len: u64) -> Result<Self, ParseError> {
         let share = Share::take(len)?;
-        let bytes = VVec::with_capacity(usize::try_from(len)?, GFP_KERNEL_ACCOUNT)?;
+        let bytes = VVec::with_capacity(len as usize, GFP_KERNEL_ACCOUNT)?;
         Ok(Self {
             bytes,
             _share: share,
@@ -74,15 +75,6 @@ impl Deref for Buffer {
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut VVec<u8> {
         &mut self.bytes
-    }
-}
-
-/// Why there is no buffer.
-pub fn why_not(error: Error) -> ParseError {
-    let wrong = "with it, all loads together would take more than half of the memory";
-    match error {
-        EFBIG => ParseError::whole(Kind::TooBig, wrong),
-        _ => ParseError::no_memory(),
     }
 }
 
@@ -106,15 +98,15 @@ mod tests {
     }
 
     #[test]
-    fn what_lives_counts_and_nothing_else() -> Result {
+    fn what_lives_counts_and_nothing_else() -> Result<(), ParseError> {
         let most = most();
         assert!(most > 1 << 20);
         assert!(Share::take(u64::MAX).is_err());
 
         let held = Share::take(most - 10)?;
-        assert!(Buffer::new(11).is_err_and(|error| error == EFBIG));
+        assert!(Buffer::new(11).is_err_and(|error| error.kind == Kind::TooBig));
         let ten = Buffer::new(10)?;
-        assert!(Buffer::new(1).is_err_and(|error| error == EFBIG));
+        assert!(Buffer::new(1).is_err_and(|error| error.kind == Kind::TooBig));
         assert!(Buffer::new(0).is_ok());
         drop(ten);
         assert!(Buffer::new(10).is_ok());

@@ -11,10 +11,7 @@ use kernel::{
 };
 
 use crate::{
-    buffer::{
-        self,
-        Buffer, //
-    },
+    buffer::Buffer,
     cmdline::{
         self,
         Cmdline, //
@@ -111,9 +108,7 @@ impl Level<'_> {
 
     fn put(&mut self, range: &mut bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Called {
         let len = buffer.len() as u64;
-        let mut copy = Buffer::new(len)
-            .map_err(buffer::why_not)
-            .of(fmt!("program: resource of {len} bytes"))?;
+        let mut copy = Buffer::new(len).of(fmt!("program: resource of {len} bytes"))?;
         copy.resize(buffer.len(), 0, GFP_KERNEL_ACCOUNT)?;
         buffer.read_into(&mut copy).map_err(CallError::Contract)?;
         let resource = self.add(Resource::new(copy, Covered::Nothing)?)?;

@@ -5,10 +5,7 @@
 use kernel::prelude::*;
 
 use crate::{
-    buffer::{
-        self,
-        Buffer, //
-    },
+    buffer::Buffer,
     ffi::File,
     pe::IMAGE_MAX,
     refusal::{
@@ -27,9 +24,7 @@ pub(crate) fn read(file: &File, is_image: bool, what: &str) -> Result<Buffer, Re
         Ok(_) => return refuse(EFBIG, "the file is larger than 1 GiB"),
         Err(errno) => return refuse(errno, "not a regular file that is open for reading"),
     };
-    let mut bytes = Buffer::new(len)
-        .map_err(buffer::why_not)
-        .of(fmt!("{what}"))?;
+    let mut bytes = Buffer::new(len).of(fmt!("{what}"))?;
     if len == 0 {
         return Ok(bytes);
     }

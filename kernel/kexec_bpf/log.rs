@@ -17,10 +17,7 @@ use kernel::{
 };
 
 use crate::{
-    buffer::{
-        self,
-        Buffer, //
-    },
+    buffer::Buffer,
     error::ParseError,
     refusal::Refusal, //
 };
@@ -46,7 +43,7 @@ impl Log {
     pub(crate) fn new(size: u64) -> Result<Self, ParseError> {
         let size = size.min(SIZE_MAX);
         Ok(Self {
-            text: Buffer::new(size).map_err(buffer::why_not)?,
+            text: Buffer::new(size)?,
             len_max: size.saturating_sub(1) as usize,
         })
     }

@@ -37,8 +37,8 @@ pub enum OutputLen {
     AtMost(u64),
 }
 
-/// Makes a buffer for so many bytes. `EFBIG` if that is over the budget of all loads.
-pub type NewBuffer<'a> = &'a mut dyn FnMut(u64) -> Result<Buffer>;
+/// Makes a buffer for so many bytes, as [`Buffer::new()`] does.
+pub type NewBuffer<'a> = &'a mut dyn FnMut(u64) -> Result<Buffer, ParseError>;
 
 pub(super) const TOO_LONG: ParseError =
     ParseError::whole(Kind::TooBig, "the output is longer than the limit");
@@ -53,18 +53,9 @@ impl OutputLen {
         match self {
             Self::Exactly(want) if want != len => Err(OTHER_LENGTH),
             Self::AtMost(most) if most < len => Err(TOO_LONG),
-            _ => allocate(len, new),
+            _ => new(len),
         }
     }
-}
-
-/// A buffer for `len` bytes.
-pub(super) fn allocate(len: u64, new: NewBuffer<'_>) -> Result<Buffer, ParseError> {
-    let wrong = "with the output, all loads would take over half of the memory";
-    new(len).map_err(|error| match error {
-        EFBIG => ParseError::whole(Kind::TooBig, wrong),
-        _ => ParseError::no_memory(),
-    })
 }
 
 /// The bytes that an output lacks to be of `len` bytes. The buffer may have room for more.

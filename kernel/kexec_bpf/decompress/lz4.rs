@@ -8,7 +8,6 @@ use kernel::{
 };
 
 use super::format::{
-    allocate,
     lacking,
     Format,
     NewBuffer,
@@ -109,7 +108,7 @@ fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, Par
         // With room for a whole block, so that none fails for being too long.
         OutputLen::AtMost(most) => bound.min(most.saturating_add(BLOCK_MAX as u64)),
     };
-    let mut out = allocate(most, new)?;
+    let mut out = new(most)?;
     while let Some(block) = frame.next_block()? {
         let room = lacking(&out, most).min(BLOCK_MAX);
         klib::unlz4(block, &mut out, room)

@@ -11,7 +11,6 @@ use kernel::{
 };
 
 use super::format::{
-    allocate,
     lacking,
     Format,
     NewBuffer,
@@ -209,10 +208,10 @@ fn unpack(src: &[u8], want: OutputLen, new: NewBuffer<'_>) -> Result<Buffer, Par
     let (len, mut out) = match (frame.content_size, want) {
         (Some(size), _) => (size, want.buffer(size, new)?),
         (None, OutputLen::Exactly(len)) if len > frame.bound => return Err(OTHER_LENGTH),
-        (None, OutputLen::Exactly(len)) => (len, allocate(len, new)?),
+        (None, OutputLen::Exactly(len)) => (len, new(len)?),
         (None, OutputLen::AtMost(most)) => {
             let len = frame.bound.min(most);
-            (len, allocate(len, new)?)
+            (len, new(len)?)
         }
     };
     let mut decoder = Unzstd::new().map_err(|_| ParseError::no_memory())?;

@@ -8,10 +8,7 @@ use kernel::{
 };
 
 use crate::{
-    buffer::{
-        self,
-        Buffer, //
-    },
+    buffer::Buffer,
     error::{
         Kind,
         ParseError, //
@@ -162,7 +159,7 @@ impl Initrd {
         {
             return Ok(Some(sole.clone()));
         }
-        let mut joined = Buffer::new(self.len).map_err(buffer::why_not)?;
+        let mut joined = Buffer::new(self.len)?;
         for piece in self.pieces {
             joined.extend_with(piece.padding, 0, GFP_KERNEL_ACCOUNT)?;
             for bytes in piece.bytes.get().chunks(STEP) {

@@ -3,7 +3,6 @@
 //! Error codes.
 
 use crate::alloc::AllocError;
-use std::num::TryFromIntError;
 
 /// A negative errno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +27,5 @@ pub mod code {
 impl From<AllocError> for Error {
     fn from(_: AllocError) -> Self {
         code::ENOMEM
-    }
-}
-
-impl From<TryFromIntError> for Error {
-    fn from(_: TryFromIntError) -> Self {
-        code::EINVAL
     }
 }

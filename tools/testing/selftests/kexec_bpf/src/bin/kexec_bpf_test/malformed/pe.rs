@@ -340,7 +340,7 @@ fn sizes_of_files() -> Result {
     match budget()? < IMAGE_MAX {
         true => run.refused(
             libc::EFBIG,
-            "image: with it, all loads together would take more than half of the memory",
+            "image: all loads together would take more than half of the memory",
         ),
         false => run.refused(libc::ENOEXEC, "image: no MZ signature (byte 0x0)"),
     }

@@ -108,7 +108,7 @@ fn memory_of_a_joined_initrd() -> Result {
         (
             4,
             libc::EFBIG,
-            "initrd: with it, all loads together would take more than half of the memory",
+            "initrd: all loads together would take more than half of the memory",
         ),
     ] {
         let initrd = sparse(budget()? * tenths / 10)?;
@@ -128,7 +128,7 @@ fn memory_of_all_loads() -> Result {
     let first = Child::start(&Load::dry(fuse.file()))?;
     let asked = fuse.asked()?;
     let other = sparse(budget()? * 6 / 10)?;
-    let over = "image: with it, all loads together would take more than half of the memory";
+    let over = "image: all loads together would take more than half of the memory";
     Load::dry(&other).run().refused(libc::EFBIG, over)?;
     fuse.fail(&asked);
     let (end, _) = first.wait()?;
