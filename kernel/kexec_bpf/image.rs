@@ -56,7 +56,7 @@ pub(crate) struct Image {
 impl Image {
     /// Reads an image and checks its signature. The file goes on to `Parts::install()`: kexec_file
     /// has IMA measure the command line with it.
-    // As for `loader::load()`.
+    // Not inlined: its locals would be in the frame of `run()` while the program runs.
     #[inline(never)]
     pub(crate) fn read(fd: i32, session: &mut Session) -> Result<(File, Self), Refusal> {
         let file = session.open(fd, "image")?;

@@ -65,7 +65,7 @@ pub(crate) fn private_data(fd: i32) -> Result<Option<ffi::Map>, Refusal> {
 }
 
 /// Loads the program of an object.
-// Not inlined: the frame is large, and that of the caller is on the stack while the program runs.
+// Not inlined: its locals would be in the frame of `run()` while the program runs.
 #[inline(never)]
 pub(crate) fn load(
     object: &Resource,

@@ -52,7 +52,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// The caller's command line, without an initrd. Reading the caller's memory may take long, so
     /// this comes first, when nothing is held.
-    // As for `loader::load()`.
+    // Not inlined: its locals would be in the frame of `run()` while the program runs.
     #[inline(never)]
     pub(crate) fn of_caller(
         args: &bindings::kexec_bpf_args,
@@ -81,6 +81,7 @@ impl Parts {
     }
 
     /// Adds the caller's initrd, if there is one.
+    // Not inlined: its locals would be in the frame of `run()` while the program runs.
     #[inline(never)]
     pub(crate) fn read_initrd(
         &mut self,
@@ -100,7 +101,7 @@ impl Parts {
     }
 
     /// Passes the parts and their kernel to kexec_file, which copies them. A dry run does not.
-    // As for `loader::load()`: this function calls kexec_file.
+    // Not inlined: its locals would be in the frame of `run()` while the program runs.
     #[inline(never)]
     pub(crate) fn install(
         self,
