@@ -84,13 +84,13 @@ mod calls;
 pub mod decompress;
 
 #[forbid(unsafe_code)]
-mod parts;
-
-#[forbid(unsafe_code)]
 pub mod initrd;
 
 #[forbid(unsafe_code)]
 mod cmdline;
+
+#[forbid(unsafe_code)]
+mod parts;
 
 #[forbid(unsafe_code)]
 mod test_run;

@@ -16,8 +16,8 @@ use zerocopy::little_endian::{
 
 use super::span::Span;
 use crate::error::{
-    Kind, //
-    ParseError,
+    Kind,
+    ParseError, //
 };
 
 /// Clang makes about thirty sections with debug information.

@@ -21,8 +21,8 @@ use super::{
     INSN_SIZE, //
 };
 use crate::error::{
-    Kind, //
-    ParseError,
+    Kind,
+    ParseError, //
 };
 
 /// Relocation of an instruction that loads 64 bits.

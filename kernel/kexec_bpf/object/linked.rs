@@ -18,8 +18,8 @@ use super::{
     Object, //
 };
 use crate::error::{
-    Kind, //
-    ParseError,
+    Kind,
+    ParseError, //
 };
 
 /// A program that is ready to be verified.

@@ -22,8 +22,8 @@ use super::{
     },
 };
 use crate::error::{
-    Kind, //
-    ParseError,
+    Kind,
+    ParseError, //
 };
 
 /// The most maps of an object.

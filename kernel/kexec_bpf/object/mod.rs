@@ -30,8 +30,8 @@ use core::ffi::CStr;
 use kernel::prelude::*;
 
 use crate::error::{
-    Kind, //
-    ParseError,
+    Kind,
+    ParseError, //
 };
 use btf::Types;
 use elf::{
