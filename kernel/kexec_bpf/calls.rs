@@ -36,7 +36,7 @@ use crate::{
         IMAGE_MAX, //
     },
     refusal::{
-        Of,
+        Context,
         Refusal, //
     },
     resource::{
@@ -108,7 +108,7 @@ impl Level<'_> {
 
     fn put(&mut self, range: &mut bpf_kexec_range, buffer: &ProgramMemory<'_>) -> Called {
         let len = buffer.len() as u64;
-        let mut copy = Buffer::new(len).of(fmt!("program: resource of {len} bytes"))?;
+        let mut copy = Buffer::new(len).context(fmt!("program: resource of {len} bytes"))?;
         copy.resize(buffer.len(), 0, GFP_KERNEL_ACCOUNT)?;
         buffer.read_into(&mut copy).map_err(CallError::Contract)?;
         let resource = self.add(Resource::new(copy, Covered::Nothing)?)?;
@@ -178,7 +178,7 @@ impl Level<'_> {
             self.parts
                 .initrd
                 .append(initrd)
-                .of(fmt!("program: initrd"))?;
+                .context(fmt!("program: initrd"))?;
         }
         self.session
             .log
@@ -195,7 +195,7 @@ impl Level<'_> {
         let mut cmdline = Cmdline::default();
         cmdline
             .append(text)
-            .of(fmt!("program: command line of {} bytes", range.len))?;
+            .context(fmt!("program: command line of {} bytes", range.len))?;
         self.parts.cmdline = cmdline;
         self.session
             .log
@@ -223,7 +223,7 @@ impl Level<'_> {
             (false, len) => decompress::OutputLen::AtMost(len.min(IMAGE_MAX)),
         };
         let out = decompress::run(src.bytes(), algo, want, &mut Buffer::new)
-            .of(fmt!("program: decompress"))?;
+            .context(fmt!("program: decompress"))?;
         let len = out.len();
         let handle = self.add(Resource::new(out, src.covers_result())?)?;
         self.session
@@ -258,7 +258,7 @@ impl Level<'_> {
                     .and_then(|archive| initrd.append_file(&archive, piece))
             }
         };
-        appended.of(fmt!("program: initrd"))?;
+        appended.context(fmt!("program: initrd"))?;
         self.session
             .log
             .line(fmt!("program: {} bytes appended to the initrd", src.len));
@@ -277,7 +277,7 @@ impl Level<'_> {
         self.parts
             .cmdline
             .append(&copy)
-            .of(fmt!("program: {len} bytes of command line"))?;
+            .context(fmt!("program: {len} bytes of command line"))?;
         self.session
             .log
             .line(fmt!("program: {len} bytes appended to the command line"));
@@ -301,7 +301,7 @@ impl Level<'_> {
         let covered = match verify {
             false => Covered::Nothing,
             true => {
-                let pe = Pe::parse(&bytes).of(fmt!("{WHAT}"))?;
+                let pe = Pe::parse(&bytes).context(fmt!("{WHAT}"))?;
                 let (digest, signer) = ffi::verify_pe(&bytes).map_err(|error| {
                     let (errno, why) = why_not_verified(error);
                     Refusal::new(errno, fmt!("{WHAT}: {why}"))

@@ -9,7 +9,7 @@ use crate::{
     ffi::File,
     pe::IMAGE_MAX,
     refusal::{
-        Of,
+        Context,
         Refusal, //
     },
 };
@@ -24,7 +24,7 @@ pub(crate) fn read(file: &File, is_image: bool, what: &str) -> Result<Buffer, Re
         Ok(_) => return refuse(EFBIG, "the file is larger than 1 GiB"),
         Err(errno) => return refuse(errno, "not a regular file that is open for reading"),
     };
-    let mut bytes = Buffer::new(len).of(fmt!("{what}"))?;
+    let mut bytes = Buffer::new(len).context(fmt!("{what}"))?;
     if len == 0 {
         return Ok(bytes);
     }

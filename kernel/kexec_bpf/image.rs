@@ -23,7 +23,7 @@ use crate::{
     object::OBJECT_MAX,
     pe::Pe,
     refusal::{
-        Of,
+        Context,
         Refusal, //
     },
     resource::{
@@ -100,7 +100,10 @@ impl Image {
         let Ok(pe) = Pe::parse(resource.bytes()) else {
             return Ok(None);
         };
-        let Some(section) = pe.section(OBJECT_SECTION.to_bytes()).of(fmt!("image"))? else {
+        let Some(section) = pe
+            .section(OBJECT_SECTION.to_bytes())
+            .context(fmt!("image"))?
+        else {
             return Ok(None);
         };
         if level >= LEVELS_MAX {
@@ -140,7 +143,7 @@ impl Image {
 /// Checks the signature of an image, and returns which bytes it covers, and their digest. Where
 /// signatures are not enforced, an image needs none.
 fn verify(image: &[u8], session: &mut Session) -> Result<(Covered, Digest), Refusal> {
-    let pe = Pe::parse(image).of(fmt!("image"))?;
+    let pe = Pe::parse(image).context(fmt!("image"))?;
     match ffi::verify_pe(image) {
         Ok((digest, signer)) => {
             session

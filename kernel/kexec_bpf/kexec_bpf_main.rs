@@ -128,7 +128,7 @@ use level::Level;
 use log::Log;
 use parts::Parts;
 use refusal::{
-    Of,
+    Context,
     Refusal, //
 };
 use session::Session;
@@ -165,7 +165,7 @@ const __LOG_PREFIX: &[u8] = b"kexec_bpf\0";
 /// `kexec_bpf_load(2)`, after its argument was copied and its caller found to be allowed.
 fn load(args: &bindings::kexec_bpf_args) -> Result {
     // Without memory for a log, the load is refused, and that is recorded as well.
-    let (log, started) = match Log::new(args.log_size).of(fmt!("log")) {
+    let (log, started) = match Log::new(args.log_size).context(fmt!("log")) {
         Ok(log) => (log, Ok(())),
         Err(refusal) => (Log::new(0)?, Err(refusal)),
     };

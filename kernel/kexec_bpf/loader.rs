@@ -24,7 +24,7 @@ use crate::{
     },
     printable::Printable,
     refusal::{
-        Of,
+        Context,
         Refusal, //
     },
     resource::Resource, //
@@ -74,7 +74,7 @@ pub(crate) fn load(
 ) -> Result<Program, Refusal> {
     let linked = Object::parse(object.bytes())
         .and_then(|object| Linked::new(object, &Running))
-        .of(fmt!("object"))?;
+        .context(fmt!("object"))?;
     let mut maps = KVec::new();
     let mut private = None;
     for (index, map) in linked.maps.iter().enumerate() {

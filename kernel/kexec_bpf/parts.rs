@@ -27,7 +27,7 @@ use crate::{
     log::Log,
     printable::Printable,
     refusal::{
-        Of,
+        Context,
         Refusal, //
     },
     resource::{
@@ -70,7 +70,7 @@ impl Parts {
             .reader()
             .read_slice(&mut text)
             .map_err(|_| Refusal::new(EFAULT, fmt!("{WHAT}: it cannot be read")))?;
-        cmdline.append(&text).of(fmt!("{WHAT}"))?;
+        cmdline.append(&text).context(fmt!("{WHAT}"))?;
         if len != 0 {
             log.line(fmt!("{WHAT}: {len} bytes"));
         }
@@ -97,7 +97,7 @@ impl Parts {
             .log
             .line(fmt!("caller's initrd: {} bytes", bytes.len()));
         let initrd = Resource::new(bytes, Covered::Nothing)?;
-        self.initrd.append(initrd).of(fmt!("initrd"))
+        self.initrd.append(initrd).context(fmt!("initrd"))
     }
 
     /// Passes the parts and their kernel to kexec_file, which copies them. A dry run does not.
@@ -110,7 +110,7 @@ impl Parts {
         flags: u32,
         session: &mut Session,
     ) -> Result<(), Refusal> {
-        let initrd = self.initrd.join().of(fmt!("initrd"))?;
+        let initrd = self.initrd.join().context(fmt!("initrd"))?;
         let cmdline = self.cmdline.into_string()?;
         session.log.line(fmt!(
             "kernel: {} bytes, initrd: {} bytes, command line: '{}'",

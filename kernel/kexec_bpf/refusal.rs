@@ -83,13 +83,13 @@ impl From<Refusal> for Error {
 }
 
 /// Makes a refusal of an error that tells what is wrong, but not with what.
-pub(crate) trait Of<T> {
+pub(crate) trait Context<T> {
     /// Names what the error is about.
-    fn of(self, what: fmt::Arguments<'_>) -> Result<T, Refusal>;
+    fn context(self, what: fmt::Arguments<'_>) -> Result<T, Refusal>;
 }
 
-impl<T> Of<T> for Result<T, ParseError> {
-    fn of(self, what: fmt::Arguments<'_>) -> Result<T, Refusal> {
+impl<T> Context<T> for Result<T, ParseError> {
+    fn context(self, what: fmt::Arguments<'_>) -> Result<T, Refusal> {
         self.map_err(|error| Refusal::new(error.kind.errno(), fmt!("{what}: {error}")))
     }
 }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn what_is_named_first() {
         let wrong: Result<(), _> = Err(ParseError::malformed("no MZ signature", 0));
-        let refused = wrong.of(fmt!("image")).err();
+        let refused = wrong.context(fmt!("image")).err();
         assert!(refused.is_some_and(|refusal| {
             refusal.errno == ELIBBAD && is(&refusal, "image: no MZ signature (byte 0x0)")
         }));
