@@ -336,7 +336,8 @@ mod tests {
                 let data = frame(&[0, descriptor], &block(kind, max + 1, true)?)?;
                 assert_eq!(self::kind(&data), Some(Kind::Malformed));
             }
-            // A compressed block may hold more than it is long, the others may not.
+            // The output of a raw or RLE block has the length in the block's header. That of a
+            // compressed block can be as long as the format allows.
             for (kind, output) in [(RAW, 7), (RLE, 7), (COMPRESSED, max)] {
                 let data = frame(&[0, descriptor], &block(kind, 7, true)?)?;
                 assert_eq!(Frame::parse(&data)?.bound, output);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `.BTF.ext` says about instructions, moved along with them.
+//! Reads what `.BTF.ext` says about instructions, and gives it the places of the linked ones.
 
 use core::mem::offset_of;
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::error::ParseError;
 
-/// Each relocation may take the kernel a walk over all of its types, which no signal interrupts.
+/// For each relocation the kernel may search all of its types, and no signal interrupts that.
 const CORE_RELOS_MAX: usize = 256;
 
 /// `struct btf_ext_header`; it may end before any of the records.
@@ -37,7 +37,7 @@ const FUNCTIONS: u64 = offset_of!(Header, functions) as u64;
 const LINES: u64 = offset_of!(Header, lines) as u64;
 const CORE_RELOS: u64 = offset_of!(Header, core_relos) as u64;
 
-/// About the instructions of a linked program, ordered by them.
+/// Information about the instructions of a linked program, in their order.
 pub struct Info {
     /// Each a `struct bpf_func_info`, one for each function.
     pub functions: KVVec<[u32; 2]>,
@@ -48,7 +48,7 @@ pub struct Info {
 }
 
 impl Info {
-    /// What is said about the instructions that are used.
+    /// Reads the information about the instructions that were linked.
     pub fn read<K: Kernel>(
         object: &Object<'_>,
         linker: &Linker<'_, '_, K>,
