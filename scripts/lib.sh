@@ -43,6 +43,7 @@ architecture() {
 	x86_64)
 		kernel_arch=x86_64 deb_arch=amd64 efi_arch=x64 gnu_arch=x86_64 rust_arch=x86_64
 		image=arch/x86/boot/bzImage target=bzImage console=ttyS0
+		memory_at=608 memory_format=V # init_size
 		debian_kernel='linux-binary-7\.3\..*-cloud-amd64'
 		machine=(qemu-system-x86_64 -machine q35)
 		# Its firmware keeps variables in memory that only code in system management mode can write.
@@ -52,6 +53,7 @@ architecture() {
 	arm64)
 		kernel_arch=arm64 deb_arch=arm64 efi_arch=aa64 gnu_arch=aarch64 rust_arch=aarch64
 		image=arch/arm64/boot/Image target=vmlinuz.efi console=ttyAMA0
+		memory_at=16 memory_format='Q<' # image_size
 		debian_kernel='linux-binary-7\.3\..*-cloud-arm64'
 		# The test kernel is without ACPI here: the firmware has to hand on a device tree.
 		machine=(qemu-system-aarch64 -machine virt,acpi=off) firmware_machine=()
@@ -60,6 +62,7 @@ architecture() {
 	riscv64)
 		kernel_arch=riscv deb_arch=riscv64 efi_arch=riscv64 gnu_arch=riscv64 rust_arch=riscv64gc
 		image=arch/riscv/boot/Image target=vmlinuz.efi console=ttyS0
+		memory_at=16 memory_format='Q<' # image_size
 		debian_kernel='linux-binary-[0-9].*-riscv64'
 		machine=(qemu-system-riscv64 -machine virt,acpi=off) firmware_machine=()
 		# This firmware verifies no signatures.
