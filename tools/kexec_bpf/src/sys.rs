@@ -6,14 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use crate::uapi::{Args, SYS_KEXEC_BPF_LOAD};
-
-/// The crate libc lacks it for riscv64.
-const SYS_KEXEC_FILE_LOAD: libc::c_long = if cfg!(target_arch = "x86_64") {
-    320
-} else {
-    294
-};
+use crate::uapi::{Args, SYS_KEXEC_BPF_LOAD, SYS_KEXEC_FILE_LOAD};
 
 /// More than the kernel has to say; it cuts what does not fit.
 const LOG_SIZE: usize = 1 << 20;

@@ -7,6 +7,12 @@ use std::ffi::c_long;
 
 pub const SYS_KEXEC_BPF_LOAD: c_long = 473;
 
+/// The number of `kexec_file_load(2)`, which the crate libc lacks for riscv64.
+#[cfg(target_arch = "x86_64")]
+pub const SYS_KEXEC_FILE_LOAD: c_long = 320;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+pub const SYS_KEXEC_FILE_LOAD: c_long = 294;
+
 pub const OBJECT_MAX: usize = 1 << 20;
 pub const PRIVATE_MAX: u32 = 1 << 20;
 pub const GET_MAX: usize = 1 << 20;

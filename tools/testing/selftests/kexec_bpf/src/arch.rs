@@ -10,27 +10,22 @@ type Filter = fn(&mut Filters) -> &mut Filters;
 #[cfg(target_arch = "x86_64")]
 mod target {
     pub const MACHINE: u16 = 0x8664;
-    pub const SYS_KEXEC_FILE_LOAD: libc::c_long = 320;
     pub const XZ_FILTER: super::Filter = super::Filters::x86;
 }
 
 #[cfg(target_arch = "aarch64")]
 mod target {
     pub const MACHINE: u16 = 0xaa64;
-    pub const SYS_KEXEC_FILE_LOAD: libc::c_long = 294;
     pub const XZ_FILTER: super::Filter = super::Filters::arm64;
 }
 
 #[cfg(target_arch = "riscv64")]
 mod target {
     pub const MACHINE: u16 = 0x5064;
-    pub const SYS_KEXEC_FILE_LOAD: libc::c_long = 294;
     pub const XZ_FILTER: super::Filter = super::Filters::riscv;
 }
 
 /// `IMAGE_FILE_MACHINE_*` of this machine.
 pub const MACHINE: u16 = target::MACHINE;
-/// The number of `kexec_file_load(2)`, which the crate libc lacks for riscv64.
-pub const SYS_KEXEC_FILE_LOAD: libc::c_long = target::SYS_KEXEC_FILE_LOAD;
 /// The filter that the kernel has for this architecture.
 pub const XZ_FILTER: Filter = target::XZ_FILTER;

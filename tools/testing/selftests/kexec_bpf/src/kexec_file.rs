@@ -7,9 +7,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::ptr;
 
-use crate::arch::SYS_KEXEC_FILE_LOAD;
 use crate::harness::{equal, Result};
 use crate::load::{file, image, loaded, lockdown, secure_boot, unload};
+use crate::uapi::SYS_KEXEC_FILE_LOAD;
 
 /// `KEXEC_FILE_ON_CRASH`
 pub const ON_CRASH: libc::c_ulong = 2;

@@ -12,9 +12,8 @@ use std::thread;
 
 use rustix::thread::{capabilities, set_capabilities, CapabilitySet};
 
-use crate::arch::SYS_KEXEC_FILE_LOAD;
 use crate::harness::{equal, skip, Context, Result};
-use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD};
+use crate::uapi::{Args, ARGS_SIZE_VER0, DRY_RUN, SYS_KEXEC_BPF_LOAD, SYS_KEXEC_FILE_LOAD};
 
 static IMAGES: OnceLock<PathBuf> = OnceLock::new();
 

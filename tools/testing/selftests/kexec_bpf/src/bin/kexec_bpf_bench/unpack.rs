@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 use zstd_safe::{DCtx, InBuffer, OutBuffer};
 
-use support::arch::SYS_KEXEC_FILE_LOAD;
 use support::harness::{Context, Result};
+use support::uapi::SYS_KEXEC_FILE_LOAD;
 
 use crate::image::{payload, section};
 
