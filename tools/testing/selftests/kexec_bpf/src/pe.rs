@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! PE images: makes small ones, and finds fields in others.
+//! PE images: makes small ones with the builder of `pe_image.rs`, and finds fields in images that
+//! tools made.
 
 use crate::arch::MACHINE;
 use crate::pe_image::{Image, SECTION_LEN};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! PE images that tests make field by field. The tests in host/ include this file.
+//! A builder of PE images, which sets them field by field. The tests in host/ include this file, so
+//! that it uses nothing of this crate.
 
 /// The length of the header of a section.
 pub const SECTION_LEN: usize = 40;
