@@ -5,7 +5,7 @@
 //! The result keeps the rules that the kernel has for images: headers, the sections' data and a
 //! tail follow each other without a gap. So the object goes between the sections and the tail.
 //! Where the headers have no room for another section header they grow, and what follows moves.
-//! That is so in the file; nothing moves in memory.
+//! In memory nothing moves.
 
 use std::iter::repeat_n;
 use std::ops::Range;
@@ -56,7 +56,7 @@ pub fn attach(image: &[u8], object: &[u8], strip_signature: bool) -> Result<Vec<
     let pe = PeFile64::parse(image).map_err(|error| format!("not a PE32+ image: {error}"))?;
     let layout = Layout::read(&pe, image, object.len())?;
     if layout.end < image.len() && !strip_signature {
-        return Err("signed, which it would be no longer: see --strip-signature".into());
+        return Err("its signature would not hold any longer: see --strip-signature".into());
     }
     let section = layout.new_section(&pe, object.len())?;
 

@@ -85,7 +85,7 @@ struct Source {
         hide_default_value = true
     )]
     command_line: OsString,
-    /// As the kernel to start after a panic
+    /// Load it as the kernel to start after a panic
     #[arg(long)]
     crash: bool,
 }

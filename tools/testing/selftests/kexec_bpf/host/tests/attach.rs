@@ -246,7 +246,7 @@ fn signatures_are_dropped_if_asked() {
     image.add_certificates(0x18);
     assert_eq!(
         image.refused(),
-        "signed, which it would be no longer: see --strip-signature"
+        "its signature would not hold any longer: see --strip-signature"
     );
     assert_eq!(image.attach(&object(64)).file, unsigned.file);
 }
