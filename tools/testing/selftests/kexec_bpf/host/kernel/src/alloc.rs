@@ -9,11 +9,11 @@ use std::vec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllocError;
 
-/// How memory is allocated.
+/// Allocation flags. They make no difference on the host.
 #[derive(Clone, Copy)]
 pub struct Flags;
 
-/// The flags; the host knows no differences.
+/// The flags that the files of the kernel name.
 pub mod flags {
     use super::Flags;
 

@@ -17,7 +17,7 @@ use support::pe;
 use crate::trace::Trace;
 use crate::Row;
 
-/// The loaders of kernels look at no more bytes.
+/// The first 64 KiB of a kernel. A dry run reads only the header of a kernel.
 const KERNEL: &str = "/files/kernel";
 
 pub fn run(rounds: u32) -> Result {

@@ -331,10 +331,10 @@ fn no_files() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Every load ends within so many milliseconds.
+/// The time in which each load has to end, in milliseconds.
 const SOON: i32 = 30_000;
 
-/// Loads in a process of its own. Fails unless that ends soon.
+/// Loads in a process of its own, so that a load that never ends is a failed test.
 fn load(load: &Load<'_>) -> Result<Loaded> {
     let child = Child::start(load)?;
     equal("it ended", child.ends_within(SOON), true)?;

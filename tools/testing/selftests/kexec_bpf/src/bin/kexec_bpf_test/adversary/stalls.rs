@@ -26,8 +26,8 @@ use super::memory::{handled_by_userfaultfd, mapped, touched, LEN};
 
 tests! {
     WHEN_NAMED;
-    that_can_be_killed,
-    that_cannot_be_killed,
+    loads_that_can_be_killed,
+    loads_that_cannot_be_killed,
 }
 
 /// How long a server is silent.
@@ -35,7 +35,7 @@ fn silence() -> Duration {
     Duration::from_secs(if all() { 60 } else { 12 })
 }
 
-/// Whatever has to end ends within this time.
+/// The time in which a load that was killed has to end.
 const SOON: Duration = Duration::from_secs(10);
 
 /// The use of the memory.
@@ -361,7 +361,7 @@ fn walk(ways: &[Way], body: impl Fn(&Good, Vec<Stall>) -> Result) -> Result {
     Ok(())
 }
 
-fn that_can_be_killed() -> Result {
+fn loads_that_can_be_killed() -> Result {
     let mut ways = vec![];
     for pointer in POINTERS {
         ways.push(Way::Userfaultfd(pointer));
@@ -380,7 +380,7 @@ fn that_can_be_killed() -> Result {
     })
 }
 
-fn that_cannot_be_killed() -> Result {
+fn loads_that_cannot_be_killed() -> Result {
     let mut ways = vec![];
     ways.extend(POINTERS.map(|pointer| Way::MappedFile(pointer, Mode::Sync)));
     for role in ROLES {

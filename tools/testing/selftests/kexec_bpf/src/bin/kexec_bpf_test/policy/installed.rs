@@ -169,7 +169,8 @@ fn before_the_last_question() -> Result {
     unload()
 }
 
-/// A kernel that cannot stay is taken out again, and the one before is back.
+/// If the last question is answered with a refusal, the kernel that was just installed is removed,
+/// and the kernel that was loaded before it is back.
 fn taken_out_again() -> Result {
     let kernels = Kernels::new()?;
     for call in Call::permitted() {
