@@ -26,7 +26,7 @@ use kernel::{
 
 use crate::{
     ffi::{
-        Context,
+        HasContext,
         Program,
         ProgramMemory, //
     },
@@ -71,7 +71,7 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_test_run(
 
 // SAFETY: The offset is that of a field of this type, and `call()` takes the context for that
 // field.
-unsafe impl Context for Level<'_> {
+unsafe impl HasContext for Level<'_> {
     const CONTEXT: usize = offset_of!(Level<'static>, ctx);
 }
 

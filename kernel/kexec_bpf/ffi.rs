@@ -205,7 +205,7 @@ impl Drop for Map {
 ///
 /// A `Self` has a `bpf_kexec_ctx` at the offset `CONTEXT`, and kfuncs assume that the context of a
 /// running program is at this offset in a `Self`.
-pub(crate) unsafe trait Context {
+pub(crate) unsafe trait HasContext {
     /// The offset of the context.
     const CONTEXT: usize;
 }
@@ -271,10 +271,10 @@ impl Program {
     }
 
     /// Runs the program, and returns its value.
-    pub(crate) fn run<T: Context>(&self, state: &mut T) -> i32 {
+    pub(crate) fn run<T: HasContext>(&self, state: &mut T) -> i32 {
         let ctx = ptr::from_mut(state).wrapping_byte_add(T::CONTEXT).cast();
         // SAFETY: By the type invariant this is a program of this type, and by the requirements of
-        // `Context` this is the context for it. The program and its kfuncs are all that touches
+        // `HasContext` this is the context for it. The program and its kfuncs are all that touches
         // `state` while it runs.
         unsafe { bindings::kexec_bpf_prog_run(self.0.as_ptr(), ctx) as i32 }
     }
