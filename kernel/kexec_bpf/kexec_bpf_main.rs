@@ -15,7 +15,7 @@
 //!    |  identity    signer, digest and key of an image
 //!    v
 //! loader            makes a program of .bpf, which gets neither a descriptor nor an ID
-//!    |  object      { span, elf, roles, map, btf, sort, link, btf_ext, btf_fixup, linked }
+//!    |  object      { span, elf, roles, btf, map, sort, link, btf_ext, btf_fixup, linked }
 //!    v
 //! level             runs the program; calls: the kfuncs
 //!    |  decompress  { format, gzip, zstd, xz, lz4, lzo }
