@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# seeds.sh DIRECTORY: makes a small one of each sort of what is in use, in a directory for each
-# fuzz target.
+# seeds.sh DIRECTORY: makes the inputs with which the fuzz targets begin, in a directory for each
+# target: a small example of each sort that is in use.
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
