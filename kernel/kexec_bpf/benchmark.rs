@@ -59,7 +59,7 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_benchmark(
     }
 }
 
-/// A payload is what the tool wrote and, but for gzip, the length of the output behind it.
+/// A payload is the output of a compressor and, except for gzip, the length of its input behind it.
 fn measure(payload: &[u8], kexec_first: bool) -> Result<bindings::kexec_bpf_benchmark> {
     let (front, last) = payload.split_last_chunk().ok_or(EINVAL)?;
     let mut formats = decompress::FORMATS.iter();

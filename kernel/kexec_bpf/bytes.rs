@@ -14,7 +14,7 @@ use crate::error::ParseError;
 /// no output. Compressors make at most some ten thousand blocks of 1 GiB of data.
 pub const BLOCKS_MAX: usize = 1 << 18;
 
-/// What is wrong with a stream of more blocks.
+/// The reason to refuse a stream of more blocks.
 pub const TOO_MANY_BLOCKS: &str = "there are too many compressed blocks";
 
 const ENDS_INSIDE: &str = "the data ends inside a field";

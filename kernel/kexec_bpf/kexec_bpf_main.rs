@@ -171,7 +171,7 @@ fn load(args: &bindings::kexec_bpf_args) -> Result {
     };
     let is_crash = args.flags & bindings::KEXEC_BPF_ON_CRASH != 0;
     let mut session = Session::new(log, is_crash, ffi::sig_enforced());
-    // What it takes is given back before anyone sees what came of it.
+    // `run()` gives back what it took, before anyone sees the verdict.
     let verdict = started
         .and_then(|()| run(args, &mut session))
         .map_err(|refusal| {
@@ -203,7 +203,7 @@ fn run(args: &bindings::kexec_bpf_args, session: &mut Session) -> Result<(), Ref
             None => break kernel,
         }
     };
-    // What is not needed any more makes room for the copies of kexec_file.
+    // These are not needed any more. kexec_file needs room for copies.
     drop((image, private_data));
     parts.install(&kernel, &file, args.flags, session)
 }

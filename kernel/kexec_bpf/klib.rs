@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What decompression and digests take of the kernel, as safe functions.
+//! The functions of the kernel that decompression and digests call, as safe functions.
 //!
 //! A decoder appends its output to a vector, within the capacity that the vector has and within a
 //! limit: it never allocates memory for output. After an error the vector is as it was before, but
@@ -61,7 +61,8 @@ pub fn sha256(bytes: &[u8]) -> [u8; SHA256_LEN] {
     digest
 }
 
-/// The CRC-32 of gzip, of what has the CRC-32 `before` (none has 0) and these bytes behind it.
+/// The CRC-32 of gzip, of `bytes` and those before them. `before` is the CRC-32 of the latter: 0 if
+/// there are none.
 pub fn crc32(before: u32, bytes: &[u8]) -> u32 {
     // SAFETY: The slice is valid for its length.
     !unsafe { bindings::crc32_le(!before, bytes.as_ptr().cast(), bytes.len()) }
@@ -69,11 +70,11 @@ pub fn crc32(before: u32, bytes: &[u8]) -> u32 {
 
 /// The Adler-32 of zlib, of at most 4 GiB.
 pub fn adler32(bytes: &[u8]) -> u32 {
-    // SAFETY: The slice is valid for its length, which is cut to what zlib's type can hold.
+    // SAFETY: The slice is valid for its length, which is cut to 32 bits.
     unsafe { bindings::zlib_adler32(1, bytes.as_ptr(), bytes.len() as u32) as u32 }
 }
 
-/// The spare capacity of `out`, but for what is behind its first `most` bytes.
+/// The first bytes of the spare capacity of `out`, at most `most`.
 fn spare(out: &mut VVec<u8>, most: usize) -> &mut [MaybeUninit<u8>] {
     let spare = out.spare_capacity_mut();
     let len = spare.len().min(most);

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_line_is_no_line() -> Result {
+    fn the_end_of_a_line_is_not_a_line() -> Result {
         for (written, want) in [
             (&b"one\ntwo"[..], &b"two"[..]),
             // With a NUL, as the verifier writes it.

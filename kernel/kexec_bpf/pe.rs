@@ -34,7 +34,7 @@ use crate::{
 /// The largest image, in bytes.
 pub const IMAGE_MAX: u64 = 1 << 30;
 
-/// What the file begins with.
+/// The header at the start of the file.
 #[derive(FromBytes)]
 #[repr(C)]
 struct DosHeader {
@@ -43,7 +43,7 @@ struct DosHeader {
     pe_at: U32,
 }
 
-/// What is at [`DosHeader::pe_at`].
+/// The header at [`DosHeader::pe_at`].
 #[derive(FromBytes)]
 #[repr(C)]
 struct PeHeader {
@@ -56,7 +56,7 @@ struct PeHeader {
     _characteristics: U16,
 }
 
-/// What PE32 and PE32+ have in common of the header that follows.
+/// The start of the header that follows, which is the same for PE32 and PE32+.
 #[derive(FromBytes)]
 #[repr(C)]
 struct OptionalHeader {

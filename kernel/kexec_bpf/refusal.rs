@@ -82,7 +82,7 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Makes a refusal of an error that tells what is wrong, but not with what.
+/// Makes a refusal of an error, which says what is wrong, but not what the wrong thing is.
 pub(crate) trait Context<T> {
     /// Names what the error is about.
     fn context(self, what: fmt::Arguments<'_>) -> Result<T, Refusal>;

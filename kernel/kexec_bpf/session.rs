@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One load: what all of its levels share, and the record that it leaves.
+//! One load: the state that all of its levels share, and the record that it leaves.
 
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,

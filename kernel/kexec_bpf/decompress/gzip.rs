@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! gzip members (RFC 1952): what is around the deflate stream.
+//! gzip members (RFC 1952): the header and the trailer around the deflate stream.
 
 use core::ops::Range;
 

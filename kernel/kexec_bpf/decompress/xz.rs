@@ -299,7 +299,7 @@ mod tests {
             data[7] = check;
             let want = match check {
                 0 | 1 => Ok(1),
-                // CRC-64, SHA-256, and what has no meaning.
+                // CRC-64, SHA-256, and a number without a meaning.
                 _ => Err(ParseError::unsupported(
                     "xz checks other than CRC-32 are not supported",
                     6,

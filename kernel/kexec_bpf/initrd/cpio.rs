@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! cpio archives (newc) of one file: what comes before its data, and what after.
+//! cpio archives (newc) of one file: the bytes before its data, and those after.
 //!
 //! They are, byte for byte, those that systemd-stub makes: directories first, inodes numbered from
 //! 1, everything owned by root and from 1970. The same file is always the same archive.
@@ -89,7 +89,7 @@ impl<'a> Archive<'a> {
         len
     }
 
-    /// Hands over what comes before the data, piece by piece.
+    /// Passes on the bytes before the data, piece by piece.
     pub fn head<E>(&self, mut put: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let slashes = self
             .path
@@ -105,7 +105,7 @@ impl<'a> Archive<'a> {
         entry(&mut put, inode, S_IFREG | self.mode, self.len, self.path)
     }
 
-    /// What comes after the data.
+    /// The bytes after the data.
     pub fn tail(&self) -> &'static [u8] {
         let padded = self.len.wrapping_sub(1) & 3;
         TAIL.get(padded as usize..).unwrap_or_default()

@@ -22,7 +22,7 @@ use crate::error::ParseError;
 const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
 
-/// What the headers of `.BTF` and `.BTF.ext` begin with.
+/// The start of the headers of `.BTF` and `.BTF.ext`.
 #[derive(FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 pub struct Preamble {
@@ -50,7 +50,7 @@ pub struct Header {
     strings: Extent,
 }
 
-/// `struct btf_type`: what all types begin with.
+/// `struct btf_type`: the fields that all types begin with.
 #[derive(FromBytes)]
 #[repr(C)]
 struct TypeHeader {
@@ -283,7 +283,7 @@ impl<'a> Types<'a> {
 }
 
 impl Preamble {
-    /// Reads what `section` begins with.
+    /// Reads the start of `section`.
     pub fn read(section: &Span<'_>) -> Result<Self, ParseError> {
         let preamble: Self = section.read(0)?;
         let format = (preamble.magic.get(), preamble.version, preamble.flags);
