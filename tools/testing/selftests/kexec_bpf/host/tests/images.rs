@@ -116,7 +116,7 @@ fn images_of_others() {
     };
     for image in systemd().into_iter().chain(ukis(&dir)) {
         check(&image, false);
-        // sbsign pads what it signs, so lengths that are no multiple of 8 come too.
+        // sbsign pads what it signs, so there are lengths that are not multiples of 8.
         for tail in [0, 1] {
             let [padded, once, twice] = ["padded", "once", "twice"].map(|name| dir.join(name));
             let mut file = fs::read(&image).unwrap();

@@ -172,13 +172,13 @@ fn definitions() -> Vec<Case> {
     }
     let parts = defined(|parts| parts.types.structure(&[("type", 1)]));
     let rule = "a field of a map is not a pointer";
-    let what = "a map whose type is no pointer";
+    let what = "a map whose type is not a pointer";
     cases.push(malformed(what, parts.write(), rule, at));
     let parts = defined(|parts| {
         let pointer = parts.types.pointer(1);
         parts.types.structure(&[("type", pointer)])
     });
-    let what = "a map whose type is no array";
+    let what = "a map whose type is not an array";
     cases.push(malformed(what, parts.write(), "not an array", at));
     for kind in [btf::FWD, btf::FUNC, btf::VAR, btf::DATASEC] {
         let mut id = 0;

@@ -109,7 +109,7 @@ fn offsets() -> Vec<Case> {
     parts.elf.relocate("kexec", 8 * 9, "map", elf::R_64_64);
     let file = parts.file();
     let at = entry(&file, 5);
-    let what = "a relocation of something that is no load";
+    let what = "a relocation of something that is not a load";
     cases.push(malformed(what, file.bytes, UNSUITABLE, at));
     // The place is behind the code.
     for offset in [8 * 11, u64::MAX] {

@@ -64,7 +64,7 @@ fn envelopes() -> Result {
     for name in ["good", "zboot-gzip", "zboot-zstd"] {
         let errno = load(&image(name)?)?;
         equal(
-            format!("{name}: errno {errno} says that it is no kernel"),
+            format!("{name}: errno {errno} says that it is not a kernel"),
             [libc::ENOEXEC, libc::EINVAL].contains(&errno),
             true,
         )?;
