@@ -40,7 +40,7 @@ fn prepare() -> Result<File> {
 pub fn fails(load: &Load<'_>, step: usize, errno: i32, says: &str) -> Result {
     let nth = prepare()?;
     let mut log = vec![b'.'; 1 << 16];
-    // The first load allocates what the kernel then keeps.
+    // The first load allocates memory that the kernel keeps.
     equal("errno", load.run_with(&mut log), errno)?;
     let before = bpf_ids();
     let mut wrong = String::new();

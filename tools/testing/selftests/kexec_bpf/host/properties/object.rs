@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What holds of each object that the loader accepts.
+//! Properties of each object that the loader accepts.
 
 use kexec_bpf_host::object::btf::Types;
 use kexec_bpf_host::object::elf::{
@@ -26,7 +26,7 @@ use object::LittleEndian as LE;
 pub const CALL: u8 = 0x85;
 pub const LD_IMM64: u8 = 0x18;
 
-/// Checks what was made of `object`.
+/// Checks the program that was linked from `object`.
 pub fn check(linked: &Linked<'_>, object: &[u8]) {
     check_code(linked);
     check_info(linked);
@@ -82,7 +82,7 @@ fn check_info(linked: &Linked<'_>) {
     }
 }
 
-/// What is made is not much larger than what it is made of.
+/// The program is not much larger than its object.
 fn check_sizes(linked: &Linked<'_>, object: &[u8]) {
     let len = object.len();
     assert!(linked.insns.len() * 8 <= len);

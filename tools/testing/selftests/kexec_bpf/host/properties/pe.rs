@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What holds of each image that the PE parser accepts.
+//! Properties of each image that the PE parser accepts.
 
 use kexec_bpf_host::pe::Pe;
 use object::pe::{
@@ -18,7 +18,7 @@ use object::read::pe::{
 };
 use object::LittleEndian as LE;
 
-/// Checks what was made of `file`.
+/// Checks the parsed `file`.
 pub fn check(pe: &Pe<'_>, file: &[u8]) {
     check_ranges(pe, file);
     match optional_header_magic(file) {
@@ -27,7 +27,7 @@ pub fn check(pe: &Pe<'_>, file: &[u8]) {
     }
 }
 
-/// The digest is of all but what it is known to leave out.
+/// The digest covers all bytes but those that it is known to leave out.
 fn check_ranges(pe: &Pe<'_>, file: &[u8]) {
     let [a, b, c] = pe.covered();
     let certificates = pe.certificates().unwrap_or(file.len()..file.len());

@@ -14,7 +14,7 @@ use kernel::prelude::*;
 use liblzma::stream::{Action, Stream};
 use zstd_safe::DCtx;
 
-/// What xz may take of memory, which the kernel's decoder does not need.
+/// The memory limit of liblzma. The kernel's decoder takes no memory for a dictionary.
 const XZ_MEMORY_MAX: u64 = 256 << 20;
 
 std::thread_local! {
@@ -22,12 +22,12 @@ std::thread_local! {
     static LOOKS_LEFT: Cell<u32> = const { Cell::new(u32::MAX) };
 }
 
-/// What is left of the thread's budget.
+/// The rest of the thread's budget.
 pub fn budget() -> u64 {
     BUDGET.get()
 }
 
-/// Sets what is left of the thread's budget.
+/// Sets the rest of the thread's budget.
 pub fn set_budget(len: u64) {
     BUDGET.set(len);
 }

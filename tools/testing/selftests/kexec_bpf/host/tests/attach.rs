@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `kexec-bpf attach` makes of images, read by the kernel's parser.
+//! Images that `kexec-bpf attach` makes, read by the kernel's parser.
 
 #[path = "../../../../../kexec_bpf/src/attach.rs"]
 mod attach;
@@ -35,7 +35,7 @@ fn object(len: usize) -> Vec<u8> {
     object
 }
 
-/// What `attach` needs of an image, beside what the kernel looks at.
+/// The fields of an image that `attach` needs, and the kernel does not.
 trait Attach: Sized {
     fn with_sections(pe: usize, sections: usize) -> Self;
     fn get32(&self, at: usize) -> usize;

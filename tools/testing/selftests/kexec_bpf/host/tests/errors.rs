@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is printed of errors, and of names that come with the bytes.
+//! The text of errors, and of names that come with the bytes.
 
 use kexec_bpf_host::error::{Kind, ParseError};
 use kexec_bpf_host::printable::{printable, Name, Printable};

@@ -2,7 +2,7 @@
 
 //! The objects with which the selftests attack the system call, as far as the parsers refuse them.
 
-// What the verifier says is not for these tests.
+// The messages of the verifier are not used here.
 #[allow(dead_code)]
 #[path = "../../src/hostile_objects/mod.rs"]
 mod cases;
@@ -24,7 +24,7 @@ use kexec_bpf_host::object::link::Kernel;
 use kexec_bpf_host::object::linked::Linked;
 use kexec_bpf_host::object::Object;
 
-/// A kernel that has whatever is asked for, but for what says that there is no such.
+/// A kernel that has each function but those that are named `no_such_function`.
 struct Fake;
 
 impl Kernel for Fake {
@@ -38,7 +38,7 @@ fn link(object: &[u8]) -> Result<Linked<'_>, ParseError> {
     Linked::new(Object::parse(object)?, &Fake)
 }
 
-/// What of a case the parsers can know: a refusal of theirs.
+/// The errno and the reason of a case, if it is the parsers that refuse it.
 fn refusal(case: &Case) -> Option<(i32, &str)> {
     let why = case.why.strip_prefix("object: ")?;
     let is_kernels = case.why == BAD_BTF || why.starts_with("cannot create map");

@@ -391,7 +391,7 @@ fn any_byte_may_change() {
             let mut image = image.file.clone();
             image[at] = value;
             let Ok(pe) = Pe::parse(&image) else { continue };
-            // What the digest covers and what it leaves out are all of the file.
+            // The bytes that the digest covers and those that it leaves out are all of the file.
             let [a, b, c] = pe.covered();
             let certificates = pe.certificates().unwrap_or(image.len()..image.len());
             assert_eq!((a.start, c.end), (0, certificates.start));

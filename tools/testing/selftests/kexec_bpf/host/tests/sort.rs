@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sort sorts; what it takes of the stack is in `stack.rs`.
+//! The sort sorts. `stack.rs` tests how much of the stack it takes.
 
 use kexec_bpf_host::object::sort::sort;
 

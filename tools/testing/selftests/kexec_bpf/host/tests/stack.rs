@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The stack that the parsers take, which is the kernel's: it must not depend on what they read.
+//! The stack that the parsers take in the kernel: it must not depend on the bytes that they read.
 
 // The objects are not for these tests alone.
 #[allow(dead_code)]
@@ -69,7 +69,7 @@ fn of_the_sort_is_the_same_in_any_order() {
     }
 }
 
-/// The orders are what they are said to be.
+/// With the standard library's sort, the same orders take more of the stack the longer they are.
 #[test]
 fn of_the_standard_librarys_sort_is_not() {
     let deepest = |len| {

@@ -39,7 +39,7 @@ fn head(archive: &Archive<'_>) -> Vec<u8> {
     head
 }
 
-/// Reads an entry, and gives what comes after it.
+/// Reads an entry, and returns the bytes after it.
 fn expect<'a>(archive: &'a [u8], inode: u32, name: &str, mode: u32, data: &[u8]) -> &'a [u8] {
     let mut reader = NewcReader::new(archive).expect("no entry");
     let entry = reader.entry();

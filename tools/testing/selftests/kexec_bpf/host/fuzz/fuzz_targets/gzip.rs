@@ -13,7 +13,7 @@ use kexec_bpf_host::decompress::gzip::Gzip;
 use libfuzzer_sys::fuzz_target;
 use std::io::Read;
 
-/// What comes out, and how much was taken.
+/// The output of a decoder, if it accepts its input.
 fn read(mut decoder: impl Read) -> Option<Vec<u8>> {
     let mut output = Vec::new();
     decoder.read_to_end(&mut output).ok().map(|_| output)

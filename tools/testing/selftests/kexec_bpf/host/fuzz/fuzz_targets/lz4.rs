@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! lz4 legacy frames: the bound beside what a library makes of the blocks.
+//! lz4 legacy frames: the bound, compared with the output of a library.
 
 #![no_main]
 

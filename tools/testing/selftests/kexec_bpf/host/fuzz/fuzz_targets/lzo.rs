@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of lzop: what is found in them, put together again.
+//! Files of lzop: the parts that are found in them make the same file.
 
 #![no_main]
 

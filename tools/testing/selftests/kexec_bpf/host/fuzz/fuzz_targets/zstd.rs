@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => {
             let mut output = Vec::with_capacity(OUTPUT_MAX as usize);
             let decoded = theirs.is_ok_and(|len| decompress(&mut output, &data[..len]).is_ok());
-            // What is not supported is refused on purpose. The library takes blocks of one byte
+            // Unsupported frames are refused on purpose. The library takes blocks of one byte
             // over and over that are longer than the format allows, and takes the largest number
             // for an unknown content size; nothing makes either.
             let strict = match error.wrong {

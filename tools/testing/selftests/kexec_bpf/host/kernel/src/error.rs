@@ -8,7 +8,7 @@ use crate::alloc::AllocError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error(i32);
 
-/// What a function of the kernel returns.
+/// The result of a function of the kernel.
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
 /// The codes.

@@ -12,7 +12,7 @@ pub mod bindings {
     include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 }
 
-/// What modules of the kernel import as a whole.
+/// The names that modules of the kernel import as a whole.
 pub mod prelude {
     pub use crate::alloc::flags::*;
     pub use crate::alloc::{KVVec, KVec, VVec};

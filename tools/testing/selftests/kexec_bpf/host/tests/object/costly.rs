@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What small objects could make long work of.
+//! Small objects that could take a parser much time.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -27,7 +27,7 @@ fn refusal(object: &[u8]) -> (Kind, &'static str) {
     (error.kind, error.wrong)
 }
 
-/// A kernel that counts what it is asked.
+/// A kernel that counts how often it is asked.
 #[derive(Default)]
 struct Counting(Cell<usize>);
 

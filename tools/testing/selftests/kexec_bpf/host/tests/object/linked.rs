@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What becomes of the fixture that has one of everything.
+//! The program that is linked from the fixture with one of everything.
 
 use std::fs;
 
@@ -65,7 +65,7 @@ fn instructions() {
     assert_eq!(linked.name, c"program");
     assert_eq!(linked.license, c"GPL");
 
-    // References, in the order of the code: what sort, and to what.
+    // References, in the order of the code, each with its sort and its target.
     let types = Types::parse(Span::whole(&linked.btf)).unwrap();
     let function = |insn: i64| {
         let info = linked.info.functions.iter();

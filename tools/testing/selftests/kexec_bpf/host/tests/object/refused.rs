@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is refused, and why.
+//! Objects that are refused, and the reasons.
 
 use std::sync::OnceLock;
 
@@ -26,7 +26,7 @@ fn reason(object: &[u8]) -> (Kind, String) {
     }
 }
 
-/// What is refused of a variant of the fixture `refused`, and why.
+/// The refusal of a variant of the fixture `refused`.
 fn refusal(options: &[&str]) -> (Kind, String) {
     reason(&compile("refused", options))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compressed streams of all formats, and what they are made of.
+//! Compressed streams of all formats, and the data that are in them.
 
 use flate2::write::GzEncoder;
 use flate2::Compression;
@@ -23,7 +23,7 @@ use zstd_safe::{
     OutBuffer, //
 };
 
-/// What compresses to all types of blocks: nothing, one byte over and over, noise, text.
+/// Data that compress to all types of blocks: nothing, one byte over and over, noise, text.
 pub fn inputs() -> Vec<Vec<u8>> {
     let mut state = 1u32;
     let mut noise = |len: usize| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is parsed of compressed streams, beside the libraries that write and read them.
+//! The headers of compressed streams, compared with the libraries that write and read them.
 
 use super::encoders::{
     inputs,

@@ -87,7 +87,7 @@ fn registers() -> Result {
     alone(Kind::Kprobe, &writes)
 }
 
-/// Where `struct pt_regs` has what a task can set itself, and its length.
+/// The registers in `struct pt_regs` that a task can set itself, and the length of the structure.
 #[cfg(target_arch = "x86_64")]
 const REGISTERS: (&[std::ops::Range<i16>], i16) = (&[0..120, 128..136, 152..160], 168);
 #[cfg(target_arch = "aarch64")]
@@ -95,8 +95,8 @@ const REGISTERS: (&[std::ops::Range<i16>], i16) = (&[0..264], 320);
 #[cfg(target_arch = "riscv64")]
 const REGISTERS: (&[std::ops::Range<i16>], i16) = (&[0..256], 288);
 
-/// A program at an instruction of a task writes to registers of the task: not to that which says
-/// whether it is the kernel that runs.
+/// A program at an instruction of a task writes to the registers that the task can set itself, and
+/// to no other: one of those says whether the CPU is in kernel mode.
 fn registers_of_a_task() -> Result {
     let (writable, len) = REGISTERS;
     for at in (0..len).step_by(8) {
@@ -179,7 +179,7 @@ fn update(link: &OwnedFd, program: &OwnedFd) -> i32 {
 fn elements_of_a_map() -> Result {
     let iterator = functions(|name| name == "bpf_iter_bpf_map_elem")?;
     let kind = Kind::Iterator(iterator.first().ok_or("there is no such iterator")?.id);
-    // A pointer to the value is behind those to what all iterators have, the map and the key.
+    // The context has four pointers: to the data of all iterators, the map, the key and the value.
     let writes = |at| {
         [
             load_double(1, CONTEXT, 24),
@@ -217,8 +217,8 @@ fn cookie_of_a_session() -> Result {
     alone(Kind::Session(session?), &writes)
 }
 
-/// The size of the context is compared with what the program reads that is run. What it calls reads
-/// zeroes where there is nothing.
+/// The kernel compares the size of the context with the bytes that the program reads. A program
+/// that this one calls can read more bytes, which are zeroes.
 fn context_of_a_test_run() -> Result {
     for (kind, end) in [(Kind::Syscall, i16::MAX - 8), (Kind::RawTracepoint, 96)] {
         let mut reads = vec![mov_register(CONTEXT, 1), mov(0, 0)];

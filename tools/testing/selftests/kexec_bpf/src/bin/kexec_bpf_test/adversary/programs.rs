@@ -261,7 +261,7 @@ pub fn array(kind: libbpf_sys::bpf_map_type, size: u32) -> Result<OwnedFd> {
     checked(fd).context("map")
 }
 
-/// Loads a program for probes that asks for what was given along with it when it was attached.
+/// Loads a program for probes that asks for its cookie, a number that is given when it is attached.
 pub fn asks_for_cookie(kind: Kind) -> Result<OwnedFd, String> {
     load(kind, &[call(174), mov(0, 0), EXIT])
 }

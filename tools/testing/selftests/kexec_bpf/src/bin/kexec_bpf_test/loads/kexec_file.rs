@@ -30,7 +30,7 @@ fn signed_kernel() -> Result {
     unload()
 }
 
-/// Loading what is signed does not log a lockdown violation.
+/// Loading a signed kernel does not log a lockdown violation.
 fn no_alarm() -> Result {
     let mut log = OpenOptions::new()
         .read(true)

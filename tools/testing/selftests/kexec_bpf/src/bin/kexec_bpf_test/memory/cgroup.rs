@@ -38,7 +38,7 @@ fn gives_all_back(load: &Load<'_>) -> Result {
         equal("it returned", matches!(end, End::Returned(_)), true)?;
         cgroup.all_given_back()
     };
-    // The first runs allocate what the kernel then keeps.
+    // The first runs allocate memory that the kernel keeps.
     run(2)?;
     let ids = bpf_ids();
     let mut lost = 0;

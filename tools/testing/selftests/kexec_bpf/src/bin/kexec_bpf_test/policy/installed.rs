@@ -108,7 +108,7 @@ impl Call {
     }
 }
 
-/// What can be loaded.
+/// An image and a kernel to load.
 struct Kernels {
     image: File,
     kernel: File,
