@@ -7,7 +7,7 @@
 #    already, and prints where it is. So do kernel and series. That is all they print; progress goes to the standard
 #    error. So others call it as tree=$("$top/scripts/build/tree").
 # 2. enter "$@" continues in the toolchain root: it starts the script again there, from its first line and with the same
-#    arguments. What stands above it runs twice, and only reads the arguments. The environment in the root consists of
+#    arguments. The lines above it run twice, and only read the arguments. The environment in the root consists of
 #    the variables that scripts/in-root lists.
 # 3. A script that writes the file it is told to takes that file as its last argument, OUT.
 
@@ -34,9 +34,9 @@ die() {
 # All architectures, in the order of scripts/check: the one whose tests take longest comes first.
 architectures=(riscv64 arm64 x86_64)
 
-# architecture NAME: sets what belongs to an architecture. Besides this table, an architecture has a kernel configuration
+# architecture NAME: sets the variables of an architecture. Besides this table, an architecture has a kernel configuration
 # in scripts/config, and a compiler, a C library and QEMU in scripts/packages; scripts/suites/style reports what is missing.
-# shellcheck disable=SC2034,SC2054 # other scripts use what is set here
+# shellcheck disable=SC2034,SC2054 # other scripts use these variables
 architecture() {
 	arch=$1
 	case $arch in

@@ -6,7 +6,7 @@
 crate() {
 	local options work status=0 verdict name
 	cd "$1"
-	# With the target named, lints and tests share what is built, and so do the crates.
+	# If the target is named, lints and tests of all crates share their builds.
 	options=(--locked --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir "$cache/cargo-target")
 	work=$(mktemp -d "$cache/crate.XXXXXX")
 	# shellcheck disable=SC2064 # the directory of now
