@@ -30,7 +30,8 @@ const SECTION_HEADER_LEN: usize = size_of::<ImageSectionHeader>();
 // The kernel's limits.
 const IMAGE_MAX: usize = 1 << 30;
 const OBJECT_MAX: usize = 1 << 20;
-const SECTIONS_MAX: usize = 96;
+/// The format's limit.
+const SECTIONS_MAX: usize = u16::MAX as usize;
 
 const MALFORMED: &str = "its headers are malformed";
 

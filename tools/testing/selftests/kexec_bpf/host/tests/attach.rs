@@ -350,23 +350,26 @@ fn refused_debug_directories() {
 #[test]
 fn limits() {
     // Three sections that fill the file, and empty ones.
-    for (sections, refused) in [(95, false), (96, true)] {
+    for (sections, refused) in [(0xfffe, false), (0xffff, true)] {
         let mut image = Image::with_sections(0x40, 3);
-        let headers = 0x1200;
+        let headers = 0x28_1000;
         image
             .file
             .splice(HEADERS..HEADERS, vec![0; headers - HEADERS]);
-        image.put(image.pe + 6, &[sections]);
+        image.put16(image.pe + 6, sections);
         image.put32(image.optional(60), headers);
-        for index in 0..sections.into() {
-            image.put32(image.section(index) + 12, 0x10000 * (index + 1));
-            image.put32(image.section(index) + 20, headers + index * FILE_ALIGNMENT);
+        for index in 0..sections {
+            image.put32(image.section(index) + 12, headers + 0x1000 * index);
+            let filled = index.min(3) * FILE_ALIGNMENT;
+            image.put32(image.section(index) + 20, headers + filled);
         }
         if refused {
-            assert_eq!(image.refused(), "has 96 sections already");
-        } else {
-            image.attach(&object(64));
+            assert_eq!(image.refused(), "has 65535 sections already");
+            continue;
         }
+        let file = attach(&image.file, &object(64), false).unwrap();
+        assert_eq!(file[image.pe + 6..][..2], [0xff, 0xff]);
+        assert_eq!(file[image.section(sections)..][..5], *b".bpf\0");
     }
 
     // The tail is zeroes, which nobody reads.
