@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/ktap.sh"
 
-# crate DIRECTORY: runs formatting, lints and tests of a crate, and reports each of its tests as one of the suite.
+# crate DIRECTORY COMMAND...: runs formatting, lints and tests of a crate, and reports each of its tests as one of the
+# suite. Each COMMAND, which is one word, is a test too; it can leave files in $work.
 crate() {
 	local options work status=0 verdict name
 	cd "$1"
@@ -14,7 +15,7 @@ crate() {
 	cargo test "${options[@]}" >"$work/log" 2>&1 || status=$?
 	sed -nE 's/^test (.*) \.\.\. (ok|FAILED|ignored).*$/\2 \1/p' "$work/log" >"$work/results"
 	[ $status = 0 ] || sed 's/^/# /' "$work/log"
-	plan $((3 + $(wc -l <"$work/results")))
+	plan $((3 + $(wc -l <"$work/results") + $# - 1))
 	ktap rustfmt cargo fmt --all --check
 	ktap clippy cargo clippy "${options[@]}" --workspace --all-targets -- -D warnings
 	ktap "cargo test" [ $status = 0 ]
@@ -25,5 +26,8 @@ crate() {
 		*) ktap_test_fail "$name" ;;
 		esac
 	done <"$work/results"
+	for name in "${@:2}"; do
+		ktap "$name" "$name"
+	done
 	ktap_finished
 }

@@ -8,6 +8,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 /// Load the kernel inside a signed image, by the image's own BPF program
+///
+/// kexec-bpf opens files and makes the system call kexec_bpf_load(2). The running kernel verifies
+/// the image and runs the image's program, which decides on the rest: whether to take an initrd or
+/// a command line that it is given, for instance.
 #[derive(Parser)]
 #[command(name = "kexec-bpf")]
 pub struct Cli {
