@@ -252,8 +252,6 @@ impl Level<'_> {
                 let mut copy = [0; PATH_MAX + 1];
                 let (copy, _) = copy.split_at_mut(path.len().min(PATH_MAX + 1));
                 path.read_into(copy).map_err(CallError::Contract)?;
-                // No mode has a bit outside of 32.
-                let mode = u32::try_from(mode).unwrap_or(u32::MAX);
                 Archive::new(copy, mode, piece.len())
                     .and_then(|archive| initrd.append_file(&archive, piece))
             }

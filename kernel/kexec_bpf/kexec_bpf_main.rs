@@ -148,6 +148,7 @@ const _: () = {
     assert!(pe::IMAGE_MAX == bindings::KEXEC_BPF_IMAGE_MAX as u64);
     assert!(object::OBJECT_MAX == bindings::KEXEC_BPF_OBJECT_MAX as usize);
     assert!(initrd::cpio::PATH_MAX == bindings::KEXEC_BPF_PATH_MAX as usize);
+    assert!(initrd::cpio::DIR_MODE_SHIFT == bindings::BPF_KEXEC_DIR_MODE_SHIFT);
     assert!(is_name(
         object::roles::PROGRAM,
         bindings::KEXEC_BPF_PROG_SECTION

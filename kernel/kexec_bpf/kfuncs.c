@@ -88,19 +88,23 @@ __bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec
  *   of a file; its flags have to be 0
  * @path__nullable: NULL; or the path of that file, for which a cpio archive is made
  * @path__sz: length of the path in bytes, without NUL
- * @mode: permissions of the file, such as 0400; 0 without a path
+ * @mode: permissions of the file, such as 0400, and those of its directory, see below; 0 without a
+ *   path
  *
  * The archive is padded to begin at a multiple of 4. An empty @src without a path changes nothing.
  *
  * A path is relative, and has 1 to KEXEC_BPF_PATH_MAX bytes of printable ASCII. No part of it is
  * empty, "." or "..", and the first is not "TRAILER!!!". Its directories are made, with mode 0555.
- * All belong to root, and all times are 0, so that the same file makes the same archive.
+ * The last one, which the file is in, gets the mode in bits 16 to 31 of @mode instead if these are
+ * not 0, as in 0500 << BPF_KEXEC_DIR_MODE_SHIFT | 0400. All belong to root, and all times are 0, so
+ * that the same file makes the same archive.
  *
  * Return:
  * * 0
  * * -ENOENT, -ERANGE: see Ranges
  * * -EINVAL: a flag is set, or there is a mode without a path
- * * -ELIBBAD: the path breaks a rule, or the mode has other bits than permissions
+ * * -ELIBBAD: the path breaks a rule; the mode has a bit that is not in 07777 or
+ *   07777 << BPF_KEXEC_DIR_MODE_SHIFT, or is for a directory too, and the path has none
  * * -EFBIG: over a limit: path, pieces or length of the initrd; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range *src,

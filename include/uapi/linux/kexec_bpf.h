@@ -131,6 +131,9 @@ enum bpf_kexec_algo {
 /* flags of bpf_kexec_decompress() */
 #define BPF_KEXEC_EXACT		(1ULL << 0)	/* the output has exactly this length */
 
+/* mode of bpf_kexec_initrd_append(): position of the mode of the file's directory */
+#define BPF_KEXEC_DIR_MODE_SHIFT	16
+
 /* flags of bpf_kexec_read_fd() */
 #define BPF_KEXEC_VERIFY_PE	(1ULL << 0)	/* a PE file with a valid signature */
 

@@ -21,7 +21,11 @@ pub const PATH_MAX: usize = 255;
 const HEADER_LEN: usize = 110;
 const S_IFDIR: u32 = 0o040_000;
 const S_IFREG: u32 = 0o100_000;
-const PERMISSIONS: u32 = 0o7777;
+const PERMISSIONS: u64 = 0o7777;
+/// The position of the directory's mode in that of [`Archive::new`].
+pub const DIR_MODE_SHIFT: u32 = 16;
+/// The mode of directories.
+const DIR_MODE: u32 = 0o555;
 
 /// The name that ends an archive.
 const END: &[u8] = b"TRAILER!!!";
@@ -37,11 +41,13 @@ const TAIL: &[u8] = b"\0\0\0\
 ///
 /// # Invariants
 ///
-/// `path` keeps the rules of [`Archive::new`]; `mode` has permission bits only.
+/// `path` keeps the rules of [`Archive::new`]; the modes have permission bits only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Archive<'a> {
     path: &'a [u8],
     mode: u32,
+    /// The mode of the directory that the file is in.
+    dir_mode: u32,
     len: u32,
 }
 
@@ -50,14 +56,26 @@ impl<'a> Archive<'a> {
     ///
     /// The path is relative, of 1 to 255 bytes of printable ASCII, and no component is empty, `.`
     /// or `..`. The first one is not the name that ends an archive.
-    pub fn new(path: &'a [u8], mode: u32, len: u64) -> Result<Self, ParseError> {
+    ///
+    /// The mode of the file is in the lower 16 bits of `mode`, that of its directory in the 16 bits
+    /// above. Zero there stands for the mode that all other directories have.
+    pub fn new(path: &'a [u8], mode: u64, len: u64) -> Result<Self, ParseError> {
         let error = |kind, wrong| Err(ParseError::whole(kind, wrong).named(path));
         let Ok(len) = u32::try_from(len) else {
             return error(Kind::TooBig, "a cpio file of 4 GiB or more");
         };
-        if mode & !PERMISSIONS != 0 {
+        if mode & !(PERMISSIONS | PERMISSIONS << DIR_MODE_SHIFT) != 0 {
             return error(Kind::Malformed, "the mode has more than permission bits");
         }
+        let dir_mode = match mode >> DIR_MODE_SHIFT {
+            0 => DIR_MODE,
+            _ if !path.contains(&b'/') => {
+                let wrong = "the mode is also for a directory, and the path has none";
+                return error(Kind::Malformed, wrong);
+            }
+            dir_mode => dir_mode as u32,
+        };
+        let mode = (mode & PERMISSIONS) as u32;
         if path.len() > PATH_MAX {
             let error = ParseError::too_big("the path is longer than 255 bytes", PATH_MAX as u64);
             return Err(error.named(path));
@@ -76,7 +94,13 @@ impl<'a> Archive<'a> {
             }
             at = at.saturating_add(component.len() as u64).saturating_add(1);
         }
-        Ok(Self { path, mode, len })
+        // INVARIANT: The path keeps the rules, and there are no other bits in the modes.
+        Ok(Self {
+            path,
+            mode,
+            dir_mode,
+            len,
+        })
     }
 
     /// The length of [`Self::head`].
@@ -96,10 +120,15 @@ impl<'a> Archive<'a> {
             .iter()
             .enumerate()
             .filter(|(_, &byte)| byte == b'/');
+        let last = self.path.iter().rposition(|&byte| byte == b'/');
         let mut inode = 1;
         for (len, _) in slashes {
             let directory = self.path.get(..len).unwrap_or_default();
-            entry(&mut put, inode, S_IFDIR | 0o555, 0, directory)?;
+            let mode = match Some(len) == last {
+                true => self.dir_mode,
+                false => DIR_MODE,
+            };
+            entry(&mut put, inode, S_IFDIR | mode, 0, directory)?;
             inode = inode.saturating_add(1);
         }
         entry(&mut put, inode, S_IFREG | self.mode, self.len, self.path)

@@ -121,6 +121,8 @@ pub const XZ: u64 = 3;
 pub const LZ4: u64 = 4;
 pub const LZO: u64 = 5;
 
+pub const DIR_MODE_SHIFT: u32 = 16;
+
 pub const EXACT: u64 = 1 << 0;
 pub const VERIFY_PE: u64 = 1 << 0;
 

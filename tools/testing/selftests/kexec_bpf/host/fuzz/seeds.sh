@@ -28,8 +28,9 @@ sbsign --key "$key/key" --cert "$key/certificate" --output signed uki
 
 # What fuzz_targets/cpio.rs takes: mode, length, path, file.
 cd "$1/cpio"
-printf '\xa4\1\0\0%b%s\0' '\0\0\0\0\0\0\0\0' init >empty
-printf '\x24\1\0\0%b%s\0ID=x\n' '\5\0\0\0\0\0\0\0' .extra/os-release >deep
+printf '\xa4\1\0\0\0\0\0\0%b%s\0' '\0\0\0\0\0\0\0\0' init >empty
+printf '\x24\1\0\0\0\0\0\0%b%s\0ID=x\n' '\5\0\0\0\0\0\0\0' .extra/os-release >deep
+printf '\0\1\x40\1\0\0\0\0%b%s\0x' '\1\0\0\0\0\0\0\0' .extra/credentials/x >modes
 
 cd "$1/gzip"
 head -c 40000 /dev/zero | gzip >zeroes

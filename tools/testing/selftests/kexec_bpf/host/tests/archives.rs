@@ -24,6 +24,7 @@ fn unpacked() {
         (".extra/os-release", 0o444, 1),
         (".extra/credentials/with space", 0o400, 2),
         ("a/b/c/d", 0o7777, 3),
+        ("a/b/c", 0o500 << 16 | 0o400, 3),
         ("a/TRAILER!!!", 0, 4),
         (&deep, 0o644, 100_000),
     ]
@@ -54,11 +55,14 @@ fn unpacked() {
 
         let file = dir.join(path);
         let metadata = fs::metadata(&file).unwrap();
-        assert_eq!(metadata.permissions().mode(), 0o100_000 | mode);
+        let (dir_mode, file_mode) = (mode as u32 >> 16, mode as u32 & 0o7777);
+        assert_eq!(metadata.permissions().mode(), 0o100_000 | file_mode);
         assert_eq!(metadata.mtime(), 0);
+        let mut want = if dir_mode == 0 { 0o555 } else { dir_mode };
         for parent in file.ancestors().skip(1).take_while(|parent| *parent != dir) {
             let mode = fs::metadata(parent).unwrap().permissions().mode();
-            assert_eq!(mode, 0o040_555);
+            assert_eq!(mode, 0o040_000 | want);
+            want = 0o555;
         }
         assert_eq!(fs::read(&file).unwrap(), data);
     }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use kexec_bpf_host::cpio::{Archive, PATH_MAX};
 use kexec_bpf_host::error::Kind;
 
-fn archive(path: &str, mode: u32, data: &[u8]) -> Vec<u8> {
+fn archive(path: &str, mode: u64, data: &[u8]) -> Vec<u8> {
     let archive = Archive::new(path.as_bytes(), mode, data.len() as u64).unwrap();
     let mut bytes = Vec::new();
     archive
@@ -43,6 +43,27 @@ fn as_systemd_stub_makes_it() {
         00000000TRAILER!!!\0\0\0\0";
     let bytes = archive(".extra/os-release", 0o444, b"ID=x\n");
     assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+}
+
+#[test]
+fn mode_of_the_last_directory() {
+    let modes = |path: &str, mode| -> Vec<u32> {
+        let bytes = archive(path, mode, b"");
+        let entries = bytes.windows(6).enumerate().filter(|(_, w)| w == b"070701");
+        let mode = |(at, _)| std::str::from_utf8(&bytes[at + 14..at + 22]).unwrap();
+        let mode = |entry| u32::from_str_radix(mode(entry), 16).unwrap();
+        entries.map(mode).collect()
+    };
+    let end = 0;
+    assert_eq!(modes("a", 0o400), [0o100_400, end]);
+    assert_eq!(modes("a/b", 0o400), [0o040_555, 0o100_400, end]);
+    for (dir, file) in [(0o500, 0o400), (1, 0), (0o7777, 0o7777)] {
+        let mode = dir << 16 | file;
+        let (dir, file) = (0o040_000 | dir as u32, 0o100_000 | file as u32);
+        assert_eq!(modes("a/b", mode), [dir, file, end]);
+        let want = [0o040_555, 0o040_555, dir, file, end];
+        assert_eq!(modes("a/b/c/d", mode), want);
+    }
 }
 
 #[test]
@@ -94,7 +115,14 @@ fn limits() {
         (b"a", 0o444, max + 1, Some(Kind::TooBig)),
         (b"a", 0o444, u64::MAX, Some(Kind::TooBig)),
         (b"a", 0o10000, 0, Some(Kind::Malformed)),
-        (b"a", u32::MAX, 0, Some(Kind::Malformed)),
+        (b"a", 0o100_444, 0, Some(Kind::Malformed)),
+        (b"a/b", 0o7777 << 16 | 0o7777, 0, None),
+        (b"a/b", 0o10000 << 16, 0, Some(Kind::Malformed)),
+        (b"a/b", 0o40_500 << 16 | 0o400, 0, Some(Kind::Malformed)),
+        (b"a/b", 1 << 32, 0, Some(Kind::Malformed)),
+        (b"a/b", u64::MAX, 0, Some(Kind::Malformed)),
+        // There is no directory to have a mode.
+        (b"a", 0o555 << 16 | 0o444, 0, Some(Kind::Malformed)),
         (&long[..PATH_MAX], 0, 0, None),
         (&long, 0, 0, Some(Kind::TooBig)),
     ] {

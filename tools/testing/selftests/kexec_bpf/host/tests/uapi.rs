@@ -50,6 +50,7 @@ fn constants() {
         XZ = bpf_kexec_algo_BPF_KEXEC_XZ,
         LZ4 = bpf_kexec_algo_BPF_KEXEC_LZ4,
         LZO = bpf_kexec_algo_BPF_KEXEC_LZO,
+        DIR_MODE_SHIFT = BPF_KEXEC_DIR_MODE_SHIFT,
         EXACT = BPF_KEXEC_EXACT,
         VERIFY_PE = BPF_KEXEC_VERIFY_PE,
     }

@@ -64,13 +64,18 @@ fuzz_target!(|input: &[u8]| {
     let Some((len, input)) = input.split_first_chunk() else {
         return;
     };
-    let mode = u32::from_le_bytes(*mode);
+    let mode = u64::from_le_bytes(*mode);
+    let (dir_mode, file_mode) = ((mode >> 16) as u32, mode as u32 & 0xffff);
     let len = u64::from_le_bytes(*len);
     let mut parts = input.splitn(2, |&byte| byte == 0);
     let path = parts.next().unwrap_or_default();
     let data = parts.next().unwrap_or_default();
 
-    let fine = std::str::from_utf8(path).is_ok_and(is_fine) && mode <= 0o7777;
+    let fine = std::str::from_utf8(path).is_ok_and(is_fine)
+        && file_mode <= 0o7777
+        && dir_mode <= 0o7777
+        && mode >> 32 == 0
+        && (dir_mode == 0 || path.contains(&b'/'));
     let of_any_length = Archive::new(path, mode, len);
     assert_eq!(of_any_length.is_ok(), fine && len <= u32::MAX.into());
     if let Ok(archive) = of_any_length {
@@ -86,10 +91,16 @@ fuzz_target!(|input: &[u8]| {
     let mut rest = &bytes[..];
     let mut inode = 1;
     for (at, _) in path.match_indices('/') {
-        rest = expect(rest, inode, &path[..at], 0o040_555, b"");
+        let is_last = path.rfind('/') == Some(at);
+        let mode = if is_last && dir_mode != 0 {
+            dir_mode
+        } else {
+            0o555
+        };
+        rest = expect(rest, inode, &path[..at], 0o040_000 | mode, b"");
         inode += 1;
     }
-    rest = expect(rest, inode, path, 0o100_000 | mode, data);
+    rest = expect(rest, inode, path, 0o100_000 | file_mode, data);
     rest = expect(rest, 0, "TRAILER!!!", 0, b"");
     assert_eq!(rest, b"");
 });

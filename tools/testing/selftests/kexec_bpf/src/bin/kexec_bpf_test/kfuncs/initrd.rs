@@ -5,7 +5,9 @@
 use support::harness::{equal, Context, Result};
 use support::object::Input;
 use support::script::{bind_initrd, get, initrd_append, initrd_wrap, stat, Script};
-use support::uapi::{range, Range, CMDLINE, HANDLE, IMAGE, INITRD, PATH_MAX, PIECES_MAX};
+use support::uapi::{
+    range, Range, CMDLINE, DIR_MODE_SHIFT, HANDLE, IMAGE, INITRD, PATH_MAX, PIECES_MAX,
+};
 
 tests! {
     BELOW_CONFIDENTIALITY;
@@ -15,6 +17,7 @@ tests! {
     get_across_pieces,
     paths,
     modes,
+    modes_of_directories,
     most_pieces,
     one_piece_too_many,
     ranges,
@@ -66,17 +69,24 @@ fn entry(archive: &mut Vec<u8>, inode: u32, mode: u32, name: &str, data: &[u8]) 
     pad(archive);
 }
 
-/// A cpio archive of one file.
-fn cpio(path: &str, mode: u32, data: &[u8]) -> Vec<u8> {
+/// A cpio archive of one file, in a directory of this mode.
+fn cpio_in(dir_mode: u32, path: &str, mode: u32, data: &[u8]) -> Vec<u8> {
     let mut archive = Vec::new();
     let mut inode = 0;
     for (at, _) in path.match_indices('/') {
         inode += 1;
-        entry(&mut archive, inode, 0o040_555, &path[..at], b"");
+        let is_last = path.rfind('/') == Some(at);
+        let mode = 0o040_000 | if is_last { dir_mode } else { 0o555 };
+        entry(&mut archive, inode, mode, &path[..at], b"");
     }
     entry(&mut archive, inode + 1, 0o100_000 | mode, path, data);
     entry(&mut archive, 0, 0, "TRAILER!!!", b"");
     archive
+}
+
+/// A cpio archive of one file.
+fn cpio(path: &str, mode: u32, data: &[u8]) -> Vec<u8> {
+    cpio_in(0o555, path, mode, data)
 }
 
 fn same_but_for_case(what: impl std::fmt::Display, got: &[u8], want: &[u8]) -> Result {
@@ -210,6 +220,7 @@ fn paths() -> Result {
 }
 
 fn modes() -> Result {
+    let script = Script::load()?;
     let steps = [
         (0, 0),
         (0o7777, 0),
@@ -220,7 +231,30 @@ fn modes() -> Result {
         (u64::MAX, ELIBBAD),
     ]
     .map(|(mode, returned)| (initrd_wrap(range(IMAGE, 0, 4), b"a", mode), returned));
-    Script::load()?.check(&image(b"data"), &steps)?;
+    script.check(&image(b"data"), &steps)?;
+    Ok(())
+}
+
+fn modes_of_directories() -> Result {
+    let script = Script::load()?;
+    let in_directory = |dir_mode: u64| 0o400 | dir_mode << DIR_MODE_SHIFT;
+    let wrap = |path: &str, mode| initrd_wrap(range(IMAGE, 0, 4), path.as_bytes(), mode);
+    for path in ["a/b", ".extra/credentials/name.cred"] {
+        for (dir_mode, want) in [(0, 0o555), (0o500, 0o500), (1, 1), (0o7777, 0o7777)] {
+            let step = wrap(path, in_directory(dir_mode));
+            let output = script.check(&image(b"data"), &[(step, 0)])?.output;
+            let want = cpio_in(want, path, 0o400, b"data");
+            same_but_for_case(format!("{path}: {dir_mode:o}"), &output.initrd, &want)?;
+        }
+    }
+    let refused = [
+        ("a/b", in_directory(0o10000)),
+        ("a/b", in_directory(0o40_500)),
+        ("a/b", in_directory(0o500) | 1 << 32),
+        ("a", in_directory(0o500)),
+    ]
+    .map(|(path, mode)| (wrap(path, mode), ELIBBAD));
+    script.check(&image(b"data"), &refused)?;
     Ok(())
 }
 
