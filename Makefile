@@ -13,6 +13,7 @@ help:
 	@echo 'make fuzz          the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
 	@echo 'make bench         what a load costs, beside what people do instead: tables and numbers'
 	@echo 'make kernel        the patched test kernel; prints its build directory'
+	@echo 'make install       the command with its manual pages, and the programs: make install DESTDIR=DIR'
 	@echo 'make series        the mail-ready patch series; prints its directory'
 	@echo 'make series-check  that the series applies, and that each of its patches compiles'
 	@echo 'make vm            a shell command in the test machine: make vm CMD="uname -a" [FILES=DIR] [LOCKDOWN=integrity]'
@@ -44,6 +45,8 @@ fuzz:
 	@scripts/fuzz $(if $(TIME),--time $(TIME)) $(TARGET)
 kernel:
 	@scripts/kernel
+install:
+	@scripts/install $(or $(DESTDIR),$(error DESTDIR is missing: the directory to install under))
 series:
 	@scripts/series
 series-check:
@@ -53,4 +56,4 @@ vm:
 clean:
 	@scripts/clean
 
-.PHONY: help demo check check-debug suite selftest kunit adversary bench fuzz kernel series series-check vm clean
+.PHONY: help demo check check-debug suite selftest kunit adversary bench fuzz kernel install series series-check vm clean

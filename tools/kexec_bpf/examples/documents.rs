@@ -92,8 +92,9 @@ fn last_sections(roff: &mut Roff) {
             ][..],
         ),
         (
-            "Look whether it would be loaded, load it, and start it:",
+            "Look at it, ask whether it would be loaded, load it, and start it:",
             &[
+                "kexec-bpf inspect image.efi",
                 "kexec-bpf check image.efi",
                 "kexec-bpf load image.efi",
                 "systemctl kexec",

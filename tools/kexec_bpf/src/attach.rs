@@ -253,7 +253,7 @@ impl Layout {
 }
 
 /// The length of what a signature covers, which is all of the file that is not signed.
-fn signed_len(directories: &DataDirectories, file_len: usize) -> Result<usize> {
+pub fn signed_len(directories: &DataDirectories, file_len: usize) -> Result<usize> {
     // The one directory that has an offset in the file, not an address.
     let directory = directories.iter().nth(IMAGE_DIRECTORY_ENTRY_SECURITY);
     match directory.map_or((0, 0), ImageDataDirectory::address_range) {
@@ -264,7 +264,7 @@ fn signed_len(directories: &DataDirectories, file_len: usize) -> Result<usize> {
 }
 
 /// Where the sections end that follow each other from `start`.
-fn tile(sections: &SectionTable, start: usize) -> Result<usize> {
+pub fn tile(sections: &SectionTable, start: usize) -> Result<usize> {
     let ranges = sections.iter().map(|section| {
         let at = section.pointer_to_raw_data.get(LE) as usize;
         at..at + section.size_of_raw_data.get(LE) as usize

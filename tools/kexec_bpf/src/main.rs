@@ -6,24 +6,34 @@
 //! images.
 
 mod attach;
+mod bootctl;
 mod cli;
-#[allow(dead_code, reason = "the tests use it")]
+mod companions;
+mod inspect;
+mod load;
 mod private_data;
+mod program;
 mod refusal;
+mod report;
+#[cfg(test)]
+mod scratch;
+mod signature;
 mod sys;
+mod text;
 #[allow(dead_code, reason = "the tests use the rest")]
 mod uapi;
 
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, Source};
+use cli::{Attach, Cli, Command};
+use report::Report;
+use text::printable;
 
 /// A failure, in words.
 type Result<T> = std::result::Result<T, String>;
@@ -32,7 +42,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            let _ = writeln!(io::stderr(), "kexec-bpf: {message}");
+            warn(&message);
             ExitCode::FAILURE
         }
     }
@@ -45,75 +55,89 @@ fn run(command: Command) -> Result<()> {
             exec,
             verbose,
         } => {
-            let (result, log) = load(&source, 0)?;
-            if verbose || result.is_err() {
-                print(io::stderr(), &log);
+            let outcome = load::load(&source, 0)?;
+            if verbose || outcome.refusal.is_some() {
+                print(io::stderr(), &outcome.words());
             }
-            result?;
+            outcome.result()?;
             if exec {
                 return Err(failed("cannot reboot", sys::reboot_into_loaded()));
             }
             Ok(())
         }
-        Command::Check { source } => {
-            let (result, log) = load(&source, uapi::DRY_RUN)?;
-            print(io::stdout(), &log);
-            result
+        Command::Check { source, json: true } => {
+            let outcome = load::load(&source, uapi::DRY_RUN)?;
+            print(io::stdout(), &outcome.json());
+            outcome.result()
         }
+        Command::Check {
+            source,
+            json: false,
+        } => {
+            let outcome = load::load(&source, uapi::DRY_RUN)?;
+            print(io::stdout(), &outcome.words());
+            outcome.result()
+        }
+        Command::Inspect { image, json } => inspect(image, json),
         Command::Unload { crash } => {
             sys::unload(crash).map_err(|error| failed("cannot unload", error))
         }
-        Command::Attach {
-            image,
-            object,
-            output,
-            strip_signature,
-        } => attach(&image, &object, &output, strip_signature),
+        Command::Attach(arguments) => attach(&arguments),
     }
 }
 
-/// Returns whether the kernel accepted the image, and its log.
-fn load(source: &Source, flags: u32) -> Result<(Result<()>, String)> {
-    let image = open(&source.image)?;
-    let initrd = source.initrd.as_deref().map(open).transpose()?;
-    let flags = flags | if source.crash { uapi::ON_CRASH } else { 0 };
-    let cmdline = source.command_line.as_bytes();
-
-    let (result, log) = sys::kexec_bpf_load(flags, &image, initrd.as_ref(), cmdline);
-    let result = result.map_err(|error| {
-        let why = refusal::explain(&error, &log);
-        format!("{}: refused: {why}", source.image.display())
-    });
-    Ok((result, log))
+fn inspect(image: Option<PathBuf>, json: bool) -> Result<()> {
+    let image = match image {
+        Some(image) => image,
+        None => bootctl::default_image()?.0,
+    };
+    let bytes = read(&image)?;
+    let companions = companions::find(&image)?;
+    let report = Report::new(&image, &bytes, &companions)
+        .map_err(|why| format!("{}: {why}", printable(&image)))?;
+    let text = match json {
+        true => text::json(&report),
+        false => report.words(),
+    };
+    print(io::stdout(), &text);
+    Ok(())
 }
 
-fn attach(image: &Path, object: &Path, output: &Path, strip_signature: bool) -> Result<()> {
+fn attach(arguments: &Attach) -> Result<()> {
+    let Attach {
+        image,
+        object,
+        output,
+        ..
+    } = arguments;
     let (image_bytes, object_bytes) = (read(image)?, read(object)?);
-    attach::check_object(&object_bytes).map_err(|why| format!("{}: {why}", object.display()))?;
-    let made = attach::attach(&image_bytes, &object_bytes, strip_signature)
-        .map_err(|why| format!("{}: {why}", image.display()))?;
+    attach::check_object(&object_bytes).map_err(|why| format!("{}: {why}", printable(object)))?;
+    let made = attach::attach(&image_bytes, &object_bytes, arguments.strip_signature)
+        .map_err(|why| format!("{}: {why}", printable(image)))?;
     fs::write(output, made)
-        .map_err(|error| failed(format!("cannot write {}", output.display()), error))
+        .map_err(|error| failed(format!("cannot write {}", printable(output)), error))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|error| failed(format!("cannot read {}", path.display()), error))
+    fs::read(path).map_err(|error| failed(format!("cannot read {}", printable(path)), error))
 }
 
 fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|error| failed(format!("cannot open {}", path.display()), error))
+    File::open(path).map_err(|error| failed(format!("cannot open {}", printable(path)), error))
 }
 
 fn failed(what: impl Display, error: io::Error) -> String {
     format!("{what}: {error}")
 }
 
-/// Prints the log as it is. That nobody reads it is no reason to fail.
-fn print(mut to: impl Write, log: &str) {
-    let _ = to.write_all(log.as_bytes());
-    if !log.is_empty() && !log.ends_with('\n') {
-        let _ = to.write_all(b"\n");
-    }
+/// Says something that is no reason to fail.
+fn warn(message: &str) {
+    print(io::stderr(), &format!("kexec-bpf: {message}\n"));
+}
+
+/// That nobody reads it is no reason to fail.
+fn print(mut to: impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -126,6 +150,15 @@ mod tests {
             (
                 "check /nonexistent/a.efi",
                 "cannot open /nonexistent/a.efi: ",
+            ),
+            (
+                "inspect /nonexistent/a.efi",
+                "cannot read /nonexistent/a.efi: ",
+            ),
+            ("inspect /dev/null", "/dev/null: not a PE32+ image: "),
+            (
+                "check /dev/null --initrd /nonexistent/i",
+                "cannot open /nonexistent/i: ",
             ),
             (
                 "attach /nonexistent/a.efi /dev/null b.efi",
