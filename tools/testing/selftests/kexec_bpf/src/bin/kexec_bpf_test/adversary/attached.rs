@@ -17,7 +17,7 @@ use support::object::{open, test_run_raw, Object};
 use super::functions::functions;
 use super::programs::{
     add, array, attach, call_kfunc, load, load_double, load_with, mov, mov_register, or, probe,
-    programs, put, shift_right, skip_if_zero, store_zero, tail_call, Kind, EXIT,
+    programs, put, refused_with, shift_right, skip_if_zero, store_zero, tail_call, Kind, EXIT,
 };
 
 tests! {
@@ -39,16 +39,6 @@ fn program(does: &[u64]) -> Vec<u64> {
     [&[mov_register(CONTEXT, 1)], does, &[mov(0, 0), EXIT]].concat()
 }
 
-/// Whether something was refused with this errno, and not for another reason.
-fn refused<T>(what: &str, result: Result<T, String>, errno: i32) -> Result {
-    let error = io::Error::from_raw_os_error(errno).to_string();
-    match result {
-        Err(why) if why.contains(&error) => Ok(()),
-        Err(why) => Err(format!("{what}: {why} instead of {error}").into()),
-        Ok(_) => Err(format!("{what}: not refused").into()),
-    }
-}
-
 /// Others neither call a program that does this, nor does it call others.
 fn alone(kind: Kind, does: &[u64]) -> Result {
     equal(
@@ -61,7 +51,7 @@ fn alone(kind: Kind, does: &[u64]) -> Result {
 
     let array = programs()?;
     let calls = tail_call(CONTEXT, &array);
-    refused(
+    refused_with(
         "calls",
         load(kind, &program(&[does, calls.as_slice()].concat())),
         libc::EINVAL,
@@ -78,10 +68,7 @@ fn registers() -> Result {
             &load(Kind::Kprobe, &program(&writes))?,
             "security_locked_down",
         );
-        let probed = probed.map_err(|failure| match failure {
-            Failure::Failed(why) | Failure::Skipped(why) => why,
-        });
-        refused("probe", probed, libc::EINVAL)?;
+        refused_with("probe", probed, libc::EINVAL)?;
         probe(&load(Kind::Kprobe, &program(&[]))?, "security_locked_down")?;
     }
     alone(Kind::Kprobe, &writes)
@@ -107,7 +94,7 @@ fn registers_of_a_task() -> Result {
                 match (writable.iter().any(|part| part.contains(&at)), loaded) {
                     (true, Ok(_)) => {}
                     (true, Err(why)) => return Err(format!("{what}: {why}").into()),
-                    (false, loaded) => refused(&what, loaded, libc::EACCES)?,
+                    (false, loaded) => refused_with(&what, loaded, libc::EACCES)?,
                 }
             }
         }
@@ -214,6 +201,10 @@ fn cookie_of_a_session() -> Result {
         call_kfunc(cookie?),
         store_zero(8, 0, 0),
     ];
+    // That of a probe has a place wherever one runs.
+    let probes = Kind::Multi(libbpf_sys::BPF_TRACE_KPROBE_SESSION);
+    let called = put(&programs()?, &load(probes, &program(&writes))?);
+    equal("called at a probe", called, 0)?;
     alone(Kind::Session(session?), &writes)
 }
 

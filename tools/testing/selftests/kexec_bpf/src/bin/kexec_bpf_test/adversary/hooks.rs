@@ -5,6 +5,7 @@
 //! itself could return. An error may stop a load, but no value may make a load succeed.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::os::fd::AsRawFd;
 
 use libbpf_rs::libbpf_sys;
@@ -15,15 +16,17 @@ use support::object::{open, Object};
 
 use super::all;
 use super::functions::{functions, injectable, Function, Returns};
-use super::programs::{asks_for_cookie, attach, probe, Act, Kind, Target};
+use super::programs::{asks_for_cookie, attach, probe, refused_with, Act, Kind, Target};
 use super::scene::Scene;
 
 tests! {
     WHEN_NAMED;
     values_that_the_verifier_takes,
+    values_that_the_verifier_does_not_know,
     values_in_place_of_a_function,
     values_in_place_of_a_security_module,
     values_by_a_probe,
+    values_that_a_probe_cannot_set,
     a_replacement_for_a_program,
     a_replacement_for_a_probe,
     of_another_link,
@@ -69,6 +72,30 @@ const PROBED: [u64; 7] = [
     0xffff_ffff_8000_0000,
 ];
 
+/// Functions that return 0 or 1 as an int.
+const YES_OR_NO: [&str; 3] = [
+    "security_ismaclabel",
+    "security_audit_rule_known",
+    "security_xfrm_state_pol_flow_match",
+];
+
+/// The functions of getpgid(2).
+const GETPGID: [&str; 3] = [
+    "__x64_sys_getpgid",
+    "__arm64_sys_getpgid",
+    "__riscv_sys_getpgid",
+];
+
+/// Calls getpgid(2), for a process that is named, so that it asks security modules. Returns 0 or an
+/// errno.
+fn getpgid() -> i32 {
+    // SAFETY: They have no requirements.
+    match unsafe { libc::getpgid(libc::getpid()) } {
+        -1 => io::Error::last_os_error().raw_os_error().unwrap_or(-1),
+        _ => 0,
+    }
+}
+
 impl Function {
     /// Whether a program may return this value in place of the function.
     fn takes(&self, value: u64) -> bool {
@@ -76,6 +103,7 @@ impl Function {
             Returns::Nothing => value == 0,
             // The caller sees only the lower bits.
             Returns::Bool => value as u32 <= 1,
+            Returns::Signed(_) if YES_OR_NO.contains(&self.name.as_str()) => value as u32 <= 1,
             Returns::Signed(64) => (-4095..=0).contains(&(value as i64)),
             Returns::Signed(_) => (-4095..=0).contains(&(value as i32)),
             Returns::Other => value == 0,
@@ -116,14 +144,9 @@ fn values_that_the_verifier_takes() -> Result {
             continue;
         }
         checked += 1;
-        // Some return 0 or 1.
-        let answers = target.load(kind, Act::Return(1)).is_ok();
         let possible = POSSIBLE.map(|value| value as u64);
         for value in possible.into_iter().chain(IMPOSSIBLE) {
-            let takes = match answers {
-                true => value as u32 <= 1,
-                false => function.takes(value),
-            };
+            let takes = function.takes(value);
             let why = match (target.load(kind, Act::Return(value)), takes) {
                 (Ok(_), true) => continue,
                 (Err(log), false) if log.contains("should have been in [") => continue,
@@ -137,6 +160,36 @@ fn values_that_the_verifier_takes() -> Result {
     println!("# {checked} functions");
     equal("there is no function to attach to", checked == 0, false)?;
     wrong.result()
+}
+
+/// Where the verifier does not know a value that the function could not return, the function fails.
+fn values_that_the_verifier_does_not_know() -> Result {
+    // The system call asks this.
+    const HOOK: &str = "security_task_getpgid";
+    let target = Target::new()?;
+    let functions = functions(|name| GETPGID.contains(&name) || name == HOOK)?;
+    equal("functions", functions.len(), 2)?;
+    for function in functions {
+        for value in POSSIBLE
+            .map(|value| value as u64)
+            .into_iter()
+            .chain(IMPOSSIBLE)
+        {
+            let what = format!("{} returns {value:#x}", function.name);
+            let kind = Kind::ModifyReturn(function.id);
+            let program = target
+                .load(kind, Act::ReturnUnknown(value))
+                .context(&what)?;
+            let _link = attach(&program).context(&what)?;
+            let errno = target.during(getpgid);
+            let expected = match function.takes(value) {
+                true => -(value as i32),
+                false => libc::EINVAL,
+            };
+            equal(what, errno, expected)?;
+        }
+    }
+    Ok(())
 }
 
 /// Collects failures.
@@ -301,6 +354,27 @@ fn values_by_a_probe() -> Result {
     wrong.result()
 }
 
+/// A value that is not an error is replaced by one that is.
+fn values_that_a_probe_cannot_set() -> Result {
+    if lockdown() == "confidentiality" {
+        return skip("probes are closed");
+    }
+    let target = Target::new()?;
+    let injectable = injectable()?;
+    let function = GETPGID.iter().find(|&&name| injectable.contains(name));
+    let function = function.ok_or("getpgid(2) is not on the error injection list")?;
+    for value in PROBED {
+        let program = target.load(Kind::Kprobe, Act::Override(value))?;
+        let _link = probe(&program, function)?;
+        let errno = match value as i64 {
+            error @ -4095..=-1 => -error as i32,
+            _ => libc::EINVAL,
+        };
+        equal(format!("{value:#x}"), target.during(getpgid), errno)?;
+    }
+    Ok(())
+}
+
 /// The verifier checks the value that a program at a hook returns. A replacement of that program
 /// could return another value.
 fn a_replacement_for_a_program() -> Result {
@@ -372,8 +446,11 @@ fn of_another_link() -> Result {
         libbpf_sys::BPF_TRACE_UPROBE_SESSION,
     ] {
         let program = asks_for_cookie(Kind::Multi(kind))?;
-        let attached = probe(&program, FUNCTION).is_ok();
-        equal(format!("type {kind} is attached"), attached, false)?;
+        refused_with(
+            &format!("type {kind}"),
+            probe(&program, FUNCTION),
+            libc::EINVAL,
+        )?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libbpf_rs::libbpf_sys::{self, bpf_insn, bpf_map_create_opts, bpf_prog_load_opts};
 use rustix::thread::gettid;
 
-use support::harness::{Context, Result};
+use support::harness::{Context, Failure, Result};
 
 /// How a program is attached.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Act {
     Note(u32),
     /// It returns this.
     Return(u64),
+    /// It returns this, which the verifier does not know.
+    ReturnUnknown(u64),
     /// It returns this when the thread reaches it for the n-th time, counted from 0.
     ReturnAt(u64, u32),
     /// It makes the function return this.
@@ -155,6 +157,19 @@ impl Target {
                 vec![word[0], word[1], store_word(1, 0, 1), mov(0, 0), EXIT]
             }
             Act::Return(value) => [constant(0, value).to_vec(), vec![EXIT]].concat(),
+            Act::ReturnUnknown(value) => {
+                let word = map_value(1, self.map.as_raw_fd(), 4 * NOTES as i32);
+                let value = constant(0, value);
+                vec![
+                    word[0],
+                    word[1],
+                    value[0],
+                    value[1],
+                    store_double(1, 0),
+                    load_double(0, 1, 0),
+                    EXIT,
+                ]
+            }
             Act::ReturnAt(value, time) => {
                 let word = map_value(1, self.map.as_raw_fd(), 4 * TIMES as i32);
                 let value = constant(0, value);
@@ -200,6 +215,17 @@ impl Drop for Target {
     }
 }
 
+/// Fails unless something was refused with this errno, and not for another reason.
+pub fn refused_with<T>(what: &str, result: Result<T, impl Into<Failure>>, errno: i32) -> Result {
+    let error = io::Error::from_raw_os_error(errno).to_string();
+    match result.map_err(Into::into) {
+        Err(Failure::Failed(why)) if why.contains(&error) => Ok(()),
+        Err(Failure::Failed(why)) => Err(format!("{what}: {why} instead of {error}").into()),
+        Err(skipped) => Err(skipped),
+        Ok(_) => Err(format!("{what}: not refused").into()),
+    }
+}
+
 /// Loads a program of these instructions.
 pub fn load(kind: Kind, instructions: &[u64]) -> Result<OwnedFd, String> {
     let flags = match kind {
@@ -225,21 +251,33 @@ pub fn load_with(flags: u32, kind: Kind, instructions: &[u64]) -> Result<OwnedFd
         Kind::RawTracepointWritable => (libbpf_sys::BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, 0, 0),
         Kind::Syscall => (libbpf_sys::BPF_PROG_TYPE_SYSCALL, 0, 0),
     };
-    let mut log = vec![0u8; 1 << 16];
-    let mut options = bpf_prog_load_opts {
-        sz: size_of::<bpf_prog_load_opts>() as _,
+    let options = bpf_prog_load_opts {
         expected_attach_type: attach,
         attach_btf_id: function,
         prog_flags: flags,
+        ..Default::default()
+    };
+    load_options(program, options, instructions)
+}
+
+/// Loads a program of these instructions, with these options.
+pub fn load_options(
+    kind: libbpf_sys::bpf_prog_type,
+    options: bpf_prog_load_opts,
+    instructions: &[u64],
+) -> Result<OwnedFd, String> {
+    let mut log = vec![0u8; 1 << 16];
+    let mut options = bpf_prog_load_opts {
+        sz: size_of::<bpf_prog_load_opts>() as _,
         log_level: 1,
         log_size: log.len() as u32,
         log_buf: log.as_mut_ptr().cast(),
-        ..Default::default()
+        ..options
     };
     // SAFETY: Strings end with a NUL, an instruction has 8 bytes, and the log has its room.
     let fd = unsafe {
         libbpf_sys::bpf_prog_load(
-            program,
+            kind,
             c"adversary".as_ptr(),
             c"GPL".as_ptr(),
             instructions.as_ptr().cast::<bpf_insn>(),
@@ -405,6 +443,10 @@ fn load_word(to: u8, from: u8, offset: i16) -> u64 {
 
 pub fn load_double(to: u8, from: u8, offset: i16) -> u64 {
     instruction(0x79, to, from, offset, 0)
+}
+
+fn store_double(to: u8, from: u8) -> u64 {
+    instruction(0x7b, to, from, 0, 0)
 }
 
 fn store_word(to: u8, offset: i16, value: i32) -> u64 {
