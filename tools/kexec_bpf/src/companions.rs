@@ -156,17 +156,22 @@ fn boot_count(name: &[u8]) -> Option<(usize, usize)> {
     matches!(name.get(end), None | Some(b'.')).then_some((start, end))
 }
 
-/// The root of the file system that the image is on, if firmware can read it: an EFI system
-/// partition, or an extended boot loader partition.
+/// The partition that the image is on, if firmware can read it: an EFI system partition, or an
+/// extended boot loader partition.
 fn partition(image: &Path) -> io::Result<Option<PathBuf>> {
-    if !sys::is_on_fat(&File::open(image)?)? {
-        return Ok(None);
+    match sys::is_on_fat(&File::open(image)?)? {
+        true => Ok(Some(file_system_root(image)?)),
+        false => Ok(None),
     }
-    let device = fs::metadata(image)?.dev();
+}
+
+/// Where the file system is mounted that a file is on.
+fn file_system_root(file: &Path) -> io::Result<PathBuf> {
+    let device = fs::metadata(file)?.dev();
     let is_inside =
         |directory: &&Path| fs::metadata(directory).is_ok_and(|meta| meta.dev() == device);
-    let inside = image.ancestors().skip(1).take_while(is_inside);
-    Ok(inside.last().map(Path::to_path_buf))
+    let root = file.ancestors().take_while(is_inside).last();
+    Ok(root.unwrap_or(file).to_path_buf())
 }
 
 /// The names of the files in a directory that systemd-stub does not pass over, sorted as it does. A
@@ -285,6 +290,20 @@ mod tests {
         let odd = OsString::from_vec(b"/efi/\xff+3.efi".to_vec());
         let directory = extra_directory(Path::new(&odd));
         assert_eq!(directory.as_os_str().as_bytes(), b"/efi/\xff.efi.extra.d");
+    }
+
+    #[test]
+    fn roots_of_file_systems() {
+        for (file, root) in [
+            ("/proc/self/net/dev", "/proc"),
+            ("/proc", "/proc"),
+            ("/", "/"),
+        ] {
+            let file = fs::canonicalize(file).unwrap();
+            assert_eq!(file_system_root(&file).unwrap(), Path::new(root));
+        }
+        // That is not a partition of the firmware's.
+        assert_eq!(partition(Path::new("/proc/version")).unwrap(), None);
     }
 
     #[test]
