@@ -79,8 +79,7 @@ fn companions(source: &Source, image: &Path, profile: u32) -> Result<Vec<Compani
         ));
     }
     warn(&format!(
-        "{image}: its program does not take the {found} addons, credentials and extensions that \
-         are found"
+        "{image}: its program takes no addons, credentials and extensions: those found are left out"
     ));
     Ok(Vec::new())
 }
