@@ -115,10 +115,13 @@ fn hint(errno: i32, reason: &str) -> Option<String> {
         libc::ELIBBAD if has("private data") => {
             "the program expects other private data than this command passes: see --no-extras"
         }
+        libc::EKEYREJECTED if has("not signed") => {
+            "sign it with a key that 'keyctl list %:.secondary_trusted_keys' or 'keyctl list \
+             %:.platform' shows"
+        }
         libc::EKEYREJECTED => {
-            "'kexec-bpf inspect' shows who signed it; 'keyctl list \
-                               %:.secondary_trusted_keys' and 'keyctl list %:.platform' show the \
-                               trusted keys"
+            "'kexec-bpf inspect' shows who signed it, 'keyctl list %:.secondary_trusted_keys' and \
+             'keyctl list %:.platform' which keys are trusted"
         }
         libc::EADDRNOTAVAIL => {
             "reserve memory by crashkernel=256M on the command line of the \
@@ -216,7 +219,16 @@ mod tests {
                 "'kexec-bpf attach'",
             ),
             (libc::ELIBBAD, "private data: another size", "--no-extras"),
-            (libc::EKEYREJECTED, "it is not signed", "kexec-bpf inspect"),
+            (
+                libc::EKEYREJECTED,
+                "image: it is not signed",
+                "sign it with",
+            ),
+            (
+                libc::EKEYREJECTED,
+                "no trusted key signed it",
+                "kexec-bpf inspect",
+            ),
             (libc::EADDRNOTAVAIL, "no room", "crashkernel="),
             (libc::ECANCELED, "program returned 4", "leave out --initrd"),
             (
