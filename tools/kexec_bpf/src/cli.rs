@@ -75,6 +75,10 @@ pub struct Attach {
     /// Drop the image's signatures
     #[arg(long)]
     pub strip_signature: bool,
+    /// Let a caller's initrd replace the image's own for a crash kernel, also where signatures are
+    /// enforced; for tools that make an initrd for crash dumps
+    #[arg(long)]
+    pub allow_crash_initrd: bool,
 }
 
 /// What to load.
@@ -181,13 +185,14 @@ mod tests {
 
     #[test]
     fn attach() {
-        let line = "kexec-bpf attach a b c --strip-signature";
+        let line = "kexec-bpf attach a b c --allow-crash-initrd";
         let Ok(Command::Attach(arguments)) = parse(line) else {
             panic!("not parsed");
         };
         let paths = [&arguments.image, &arguments.object, &arguments.output];
         assert_eq!(paths, [Path::new("a"), Path::new("b"), Path::new("c")]);
-        assert!(arguments.strip_signature);
+        assert!(arguments.allow_crash_initrd);
+        assert!(!arguments.strip_signature);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Attach, Cli, Command};
+use program::Program;
 use report::Report;
 use text::printable;
 
@@ -110,8 +111,12 @@ fn attach(arguments: &Attach) -> Result<()> {
         output,
         ..
     } = arguments;
-    let (image_bytes, object_bytes) = (read(image)?, read(object)?);
-    attach::check_object(&object_bytes).map_err(|why| format!("{}: {why}", printable(object)))?;
+    let (image_bytes, mut object_bytes) = (read(image)?, read(object)?);
+    let wrong_object = |why| format!("{}: {why}", printable(object));
+    attach::check_object(&object_bytes).map_err(wrong_object)?;
+    if arguments.allow_crash_initrd {
+        Program::allow_crash_initrd(&mut object_bytes).map_err(wrong_object)?;
+    }
     let made = attach::attach(&image_bytes, &object_bytes, arguments.strip_signature)
         .map_err(|why| format!("{}: {why}", printable(image)))?;
     fs::write(output, made)

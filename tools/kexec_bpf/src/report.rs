@@ -146,6 +146,11 @@ impl Words {
         self.line(2, "license", &program.license);
         self.line(2, "maps", &list(&program.maps));
         self.line(2, "kfuncs", &list(&program.kfuncs));
+        match program.allow_crash_initrd {
+            Some(true) => self.line(2, "crash initrd", "of the caller's is allowed"),
+            Some(false) => self.line(2, "crash initrd", "of the caller's is not allowed"),
+            None => {}
+        }
     }
 
     /// Sections of one name that follow each other get one line.
