@@ -23,6 +23,8 @@ pub mod object;
 pub mod pe;
 #[forbid(unsafe_code)]
 pub mod printable;
+#[forbid(unsafe_code)]
+pub mod sort;
 
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_BENCHMARK)]
 mod benchmark;

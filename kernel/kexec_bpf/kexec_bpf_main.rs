@@ -15,7 +15,7 @@
 //!    |  identity    signer, digest and key of an image
 //!    v
 //! loader            makes a program of .bpf, which gets neither a descriptor nor an ID
-//!    |  object      { span, elf, roles, btf, map, sort, link, btf_ext, btf_fixup, linked }
+//!    |  object      { span, elf, roles, btf, map, link, btf_ext, btf_fixup, linked }
 //!    v
 //! level             runs the program; calls: the kfuncs
 //!    |  decompress  { format, gzip, zstd, xz, lz4, lzo }
@@ -29,8 +29,8 @@
 //! level. `test_run` runs one level for `BPF_PROG_TEST_RUN`.
 //!
 //! Bytes are in a `resource`, whose `buffer` counts for a budget. All of these use `ffi` and
-//! `klib`, which call C; `refusal`, `error`, `errno` and `printable`, for refusals; and
-//! `bytes`, which reads fields.
+//! `klib`, which call C; `refusal`, `error`, `errno` and `printable`, for refusals; `bytes`, which
+//! reads fields; and `sort`.
 //!
 //! `unsafe` is in `exports`, `ffi` and `klib` only, and in `benchmark` where that is built.
 //!
@@ -122,6 +122,9 @@ pub mod printable;
 
 #[forbid(unsafe_code)]
 pub mod bytes;
+
+#[forbid(unsafe_code)]
+pub mod sort;
 
 use image::Image;
 use level::Level;

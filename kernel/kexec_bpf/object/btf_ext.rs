@@ -15,11 +15,13 @@ use super::{
         Kernel,
         Linker, //
     },
-    sort::sort,
     Object,
     INSN_SIZE, //
 };
-use crate::error::ParseError;
+use crate::{
+    error::ParseError,
+    sort::sort, //
+};
 
 /// For each relocation the kernel may search all of its types, and no signal interrupts that.
 const CORE_RELOS_MAX: usize = 256;

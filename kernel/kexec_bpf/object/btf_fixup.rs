@@ -19,12 +19,12 @@ use super::{
     elf::{
         self,
         Elf, //
-    },
-    sort::sort, //
+    }, //
 };
 use crate::{
     error::ParseError,
-    printable::printable, //
+    printable::printable,
+    sort::sort, //
 };
 
 /// Section of the kernel functions that a program calls.

@@ -22,7 +22,6 @@ pub mod link;
 pub mod linked;
 pub mod map;
 pub mod roles;
-pub mod sort;
 pub mod span;
 
 use core::ffi::CStr;

@@ -32,3 +32,5 @@ pub mod object;
 pub mod pe;
 #[path = "../../../../../../kernel/kexec_bpf/printable.rs"]
 pub mod printable;
+#[path = "../../../../../../kernel/kexec_bpf/sort.rs"]
+pub mod sort;

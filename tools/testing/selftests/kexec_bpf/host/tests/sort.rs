@@ -2,7 +2,7 @@
 
 //! The sort sorts. `stack.rs` tests how much of the stack it takes.
 
-use kexec_bpf_host::object::sort::sort;
+use kexec_bpf_host::sort::sort;
 
 fn check(items: impl Iterator<Item = u32>) {
     let mut items: Vec<_> = items.collect();

@@ -17,8 +17,8 @@ use std::thread;
 
 use kexec_bpf_host::object::link::Kernel;
 use kexec_bpf_host::object::linked::Linked;
-use kexec_bpf_host::object::sort::sort;
 use kexec_bpf_host::object::Object;
+use kexec_bpf_host::sort::sort;
 
 thread_local! {
     /// The lowest address of the stack from which items were compared.
