@@ -60,9 +60,10 @@ impl Image {
 
     /// Adds a section at the end of the file. Its address is that of the bytes in the file.
     pub fn add_section(&mut self, name: &[u8], size: usize, bytes: &[u8]) {
-        let (count, at) = (self.file[self.pe + 6], self.file.len());
-        let header = self.section(count.into());
-        self.put16(self.pe + 6, usize::from(count) + 1);
+        let count = [self.file[self.pe + 6], self.file[self.pe + 7]];
+        let (count, at) = (u16::from_le_bytes(count).into(), self.file.len());
+        let header = self.section(count);
+        self.put16(self.pe + 6, count + 1);
         self.put(header, name);
         for (field, value) in [(8, size), (12, at), (16, bytes.len()), (20, at)] {
             self.put32(header + field, value);

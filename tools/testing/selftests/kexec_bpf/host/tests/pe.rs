@@ -202,14 +202,7 @@ fn lying_headers() {
             image.put(0x20, b"PE\0\0");
         }],
     );
-    refused(
-        PE as u64 + 6,
-        &[
-            &|image| image.put16(PE + 6, 0),
-            &|image| image.put16(PE + 6, 97),
-            &|image| image.put16(PE + 6, MOST),
-        ],
-    );
+    refused(PE as u64 + 6, &[&|image| image.put16(PE + 6, 0)]);
     refused(
         PE as u64 + 20,
         &[
@@ -235,6 +228,7 @@ fn lying_headers() {
             &|image| image.put32(OPTIONAL + 60, image.file.len() + 1),
             &|image| image.put32(OPTIONAL + 60, MOST),
             &|image| image.put16(PE + 6, 96),
+            &|image| image.put16(PE + 6, MOST),
         ],
     );
     refused(
@@ -259,14 +253,50 @@ fn directories_from_5_to_16() {
     }
 }
 
+/// An image of so many sections of 16 bytes. The table has them in the order that `place` gives.
+fn many(count: usize, place: impl Fn(usize) -> usize) -> Image {
+    let len = headers().section(count);
+    let mut image = Image::new(0x8664, PE, len);
+    image.put16(PE + 6, count);
+    for index in 0..count {
+        let (header, at) = (image.section(index), len + 16 * place(index));
+        image.put(header, &format!(".{index:x}").into_bytes());
+        for (field, value) in [(8, 10), (16, 16), (20, at)] {
+            image.put32(header + field, value);
+        }
+    }
+    image.file.resize(len + 16 * count, 0xaa);
+    image
+}
+
 #[test]
-fn sections_from_1_to_96() {
-    let mut image = headers();
-    image.file.resize(0x2000, 0);
-    image.put32(OPTIONAL + 60, 0x2000);
-    for (count, ok) in [(0, false), (1, true), (96, true), (97, false)] {
-        image.put16(PE + 6, count);
-        assert_eq!(Pe::parse(&image.file).is_ok(), ok);
+fn as_many_sections_as_the_format_has() {
+    for count in [1, 96, 97, 1500, 0xffff] {
+        let places: [&dyn Fn(usize) -> usize; 3] = [
+            &|index| index,
+            &|index| count - 1 - index,
+            // A permutation, as 0x1_0001 is a prime number.
+            &|index| index * 0x1_0001 % count,
+        ];
+        for place in places {
+            let mut image = many(count, place);
+            let (start, last) = (header(count), count - 1);
+            let pe = Pe::parse(&image.file).unwrap();
+            assert_eq!(pe.sections().count(), count);
+            let name = format!(".{last:x}");
+            let section = pe.section(name.as_bytes()).unwrap().unwrap();
+            let at = start + 16 * place(last);
+            assert_eq!(section.range, at..at + 10);
+
+            // A gap before the last one.
+            image.put32(header(last) + 20, at + 1);
+            let error = error(&image);
+            assert_eq!((error.kind, error.at), (Kind::Malformed, Some(at as u64)));
+            // The table is longer than the headers.
+            image.put32(OPTIONAL + 60, start - 1);
+            let error = self::error(&image);
+            assert_eq!(error.at, Some(OPTIONAL as u64 + 60));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 #include "kexec_bpf.bpf.h"
 
 #define PE_OFFSET_AT	0x3c			/* where the file says where its PE header is */
-#define SECTIONS_MAX	96			/* the kernel refuses more */
+#define SECTIONS_MAX	96			/* as many as this program looks at */
 #define LINUX		0x78756e696c2eULL	/* ".linux" */
 
 struct pe_header {
