@@ -91,7 +91,9 @@ __bpf_kfunc s64 bpf_kexec_decompress(struct bpf_kexec_ctx *ctx, struct bpf_kexec
  * @mode: permissions of the file, such as 0400, and those of its directory, see below; 0 without a
  *   path
  *
- * The archive is padded to begin at a multiple of 4. An empty @src without a path changes nothing.
+ * The archive begins at a multiple of 4, and at least 4 zeroes are between it and an archive before
+ * it that was not made of a file: without them, the kernel does not find the end of one that lz4
+ * compressed. An empty @src without a path changes nothing.
  *
  * A path is relative, and has 1 to KEXEC_BPF_PATH_MAX bytes of printable ASCII. No part of it is
  * empty, "." or "..", and the first is not "TRAILER!!!". Its directories are made, with mode 0555.

@@ -32,6 +32,11 @@ const PIECES_MAX: usize = kernel::bindings::KEXEC_BPF_PIECES_MAX as usize;
 /// Archives begin at multiples of this number of bytes.
 const ALIGN: u64 = 4;
 
+/// The fewest zeroes after an archive that may be compressed, if another one follows. The legacy
+/// format of lz4 has no end: where the length of its next chunk would be, the kernel has to read 0,
+/// or it takes the next archive for a chunk. With other formats the kernel skips zeroes.
+const END: u64 = 4;
+
 const TOO_LONG: ParseError = ParseError::whole(
     Kind::TooBig,
     "it would be too long, or have too many pieces",
@@ -43,7 +48,7 @@ const STEP: usize = 16 << 20;
 /// A piece of the initrd.
 struct Piece {
     bytes: Bytes,
-    /// The number of zeroes before the piece, at most 3.
+    /// The number of zeroes before the piece, at most 7.
     padding: usize,
 }
 
@@ -81,12 +86,26 @@ impl Initrd {
         *self = Self::default();
     }
 
+    /// The number of zeroes before the next archive.
+    fn padding(&self) -> u64 {
+        let end = match self.pieces.last() {
+            Some(Piece {
+                bytes: Bytes::Resource(_),
+                ..
+            }) => END,
+            // There is nothing before, or the end of an archive that was made here.
+            _ => 0,
+        };
+        let align = self.len.wrapping_neg() % ALIGN;
+        align.saturating_add(end)
+    }
+
     /// Appends an archive, at a multiple of 4.
     pub(crate) fn append(&mut self, archive: Resource) -> Result<(), ParseError> {
         if archive.len() == 0 {
             return Ok(());
         }
-        let padding = self.len.wrapping_neg() % ALIGN;
+        let padding = self.padding();
         self.push(Bytes::Resource(archive), padding)
     }
 
@@ -98,7 +117,7 @@ impl Initrd {
     ) -> Result<(), ParseError> {
         let mut head = KVec::with_capacity(archive.head_len(), GFP_KERNEL_ACCOUNT)?;
         archive.head(|bytes| head.extend_from_slice(bytes, GFP_KERNEL_ACCOUNT))?;
-        let padding = self.len.wrapping_neg() % ALIGN;
+        let padding = self.padding();
         self.push(Bytes::Own(head), padding)?;
         self.push(Bytes::Resource(content), 0)?;
         self.push(Bytes::Static(archive.tail()), 0)
@@ -130,7 +149,7 @@ impl Initrd {
         if end > self.len {
             return Err(ERANGE);
         }
-        let zeroes = [0; ALIGN as usize];
+        let zeroes = [0; (ALIGN + END) as usize];
         let (mut skip, mut left) = (offset as usize, len as usize);
         for piece in self.pieces.iter() {
             for bytes in [
@@ -193,13 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn pieces_begin_at_multiples_of_four() -> Result {
+    fn zeroes_are_between_archives() -> Result {
         let mut initrd = Initrd::default();
         initrd.append(resource(b"12345")?)?;
         initrd.append(resource(b"")?)?;
         initrd.append(resource(b"6789")?)?;
         initrd.append(resource(b"x")?)?;
-        let want = b"12345\0\0\x006789x";
+        // At least four, and the next one begins at a multiple of four.
+        let want = b"12345\0\0\0\0\0\0\x006789\0\0\0\0x";
         assert_eq!(initrd.len(), want.len() as u64);
         for offset in 0..=want.len() {
             for end in offset..=want.len() {
@@ -207,7 +227,7 @@ mod tests {
                 assert_eq!(&bytes[..], &want[offset..end]);
             }
         }
-        for (offset, len) in [(13, 1), (14, 0), (0, 14), (u64::MAX, 1), (1, u64::MAX)] {
+        for (offset, len) in [(21, 1), (22, 0), (0, 22), (u64::MAX, 1), (1, u64::MAX)] {
             assert_eq!(initrd.read(offset, len, |_| Ok(())), Err(ERANGE));
         }
         let joined = initrd.join()?;
@@ -243,7 +263,7 @@ mod tests {
             initrd.append(piece.clone())?;
         }
         assert_eq!(initrd.append(piece), Err(TOO_LONG));
-        assert_eq!(initrd.len(), 4 * PIECES_MAX as u64);
+        assert_eq!(initrd.len(), 8 * PIECES_MAX as u64 - 4);
         Ok(())
     }
 
@@ -253,11 +273,14 @@ mod tests {
         initrd.append(resource(b"1")?)?;
         let archive = Archive::new(b"a", 0o644, 5).map_err(|_| EINVAL)?;
         initrd.append_file(&archive, resource(b"12345")?)?;
-        // Padding, header and name, content with its padding, trailer.
-        assert_eq!(initrd.len(), 4 + 112 + 8 + 124);
-        for offset in [4, 4 + 112 + 8] {
+        // A byte and its padding, header and name, content with its padding, trailer.
+        assert_eq!(initrd.len(), 8 + 112 + 8 + 124);
+        for offset in [8, 8 + 112 + 8] {
             assert_eq!(&read(&initrd, offset, 6)?[..], b"070701");
         }
+        // Its end needs no zeroes.
+        initrd.append_file(&archive, resource(b"12345")?)?;
+        assert_eq!(initrd.len(), 8 + 2 * (112 + 8 + 124));
         Ok(())
     }
 }

@@ -372,7 +372,7 @@ fn ranges_that_are_not_aligned() -> Result {
         equal(&what, &run.done[2].buffer[..], b"name")?;
         equal(&what, &run.done[3].buffer[..], &TEN[1..])?;
         equal(&what, &run.output.kernel[..], &image[..8])?;
-        equal(&what, &run.output.initrd[..9], b"firspiece")?;
+        equal(&what, &run.output.initrd[..13], b"firs\0\0\0\0piece")?;
         equal(&what, &run.output.cmdline[..], b"name")?;
     }
     Ok(())

@@ -99,7 +99,10 @@ fn uki_policy() -> Result {
 
 fn uki_microcode() -> Result {
     let object = uki()?;
-    for (initrd, want) in [(&b"initrd"[..], &b"ucode\0\0\0initrd"[..]), (b"", b"ucode")] {
+    for (initrd, want) in [
+        (&b"initrd"[..], &b"ucode\0\0\0\0\0\0\0initrd"[..]),
+        (b"", b"ucode"),
+    ] {
         let image = pe::image(&[
             (".linux", b"a kernel"),
             (".initrd", initrd),
