@@ -69,14 +69,13 @@ struct kexec_bpf_parts {
 };
 
 /*
- * The record of a load, for audit and dmesg: KEXEC_BPF_*, the signer of the image, its digest, the
- * key of the innermost program, which is a SHA-256 or NULL, and 0 or a negative errno.
+ * The record of a load, for audit and dmesg: KEXEC_BPF_*, the signer of the image, its digest by
+ * SHA-256, the key of the innermost program, which is a SHA-256 or NULL, and 0 or a negative errno.
  */
 struct kexec_bpf_record {
 	u32 flags;
 	u32 signer_len;
 	const char *signer;
-	const char *digest_algo;
 	const u8 *digest;
 	u32 digest_len;
 	int verdict;

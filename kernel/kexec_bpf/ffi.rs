@@ -91,14 +91,7 @@ pub(crate) fn verify_pe(image: &[u8]) -> Result<(Digest, Signer)> {
     to_result(unsafe {
         bindings::kexec_bpf_verify_pe(image.as_ptr().cast(), image.len(), &mut digest)
     })?;
-    if digest.algo.is_null() {
-        return Err(EBADMSG);
-    }
-    // SAFETY: It is there, and algorithms are named by string literals of the kernel.
-    let algorithm = unsafe { CStr::from_char_ptr(digest.algo) };
-    let signer = Signer::new(digest.signer);
-    let digest = Digest::new(algorithm, digest.digest, digest.len as usize).ok_or(EBADMSG)?;
-    Ok((digest, signer))
+    Ok((Digest::new(digest.sha256), Signer::new(digest.signer)))
 }
 
 /// Whether an image needs a signature of its own at this time.
@@ -400,14 +393,12 @@ pub(crate) fn record(
         flags,
         digest: digest.bytes().as_ptr(),
         digest_len: digest.bytes().len() as u32,
-        digest_algo: digest.algorithm().as_char_ptr(),
         key: key.map_or(ptr::null(), |key| key.0.as_ptr()),
         signer: signer.bytes().as_ptr().cast(),
         signer_len: signer.bytes().len() as u32,
         verdict: verdict.map_or_else(|error| error.to_errno(), |()| 0),
     };
-    // SAFETY: Pointers and lengths are those of slices, the algorithm's name ends with a NUL; a key
-    // is a SHA-256.
+    // SAFETY: Pointers and lengths are those of slices; a key is a SHA-256.
     unsafe { bindings::kexec_bpf_leave_record(&record) }
 }
 

@@ -2,8 +2,6 @@
 
 //! The identity of an image: its signer, its digest, and its key.
 
-use core::ffi::CStr;
-
 use kernel::{
     fmt,
     prelude::*, //
@@ -46,51 +44,35 @@ impl fmt::Display for Signer {
     }
 }
 
-/// The longest digest, in bytes.
+/// The room that the interface has for a digest, in bytes.
 pub(crate) const DIGEST_MAX: usize = 64;
 
-/// The Authenticode digest that a signature was checked against. It is empty without a signature.
+/// The Authenticode digest of an image by SHA-256, whatever algorithm it was signed with. It is
+/// empty without a signature.
 #[derive(Clone, Copy)]
-pub(crate) struct Digest {
-    algorithm: &'static CStr,
-    bytes: [u8; DIGEST_MAX],
-    len: usize,
-}
+pub(crate) struct Digest(Option<[u8; SHA256_LEN]>);
 
 impl Digest {
     /// No digest.
-    pub(crate) const NONE: Self = Self {
-        algorithm: c"",
-        bytes: [0; DIGEST_MAX],
-        len: 0,
-    };
+    pub(crate) const NONE: Self = Self(None);
 
-    /// A digest of the first `len` bytes. `None` if `len` is zero, or larger than a digest.
-    pub(crate) fn new(
-        algorithm: &'static CStr,
-        bytes: [u8; DIGEST_MAX],
-        len: usize,
-    ) -> Option<Self> {
-        matches!(len, 1..=DIGEST_MAX).then_some(Self {
-            algorithm,
-            bytes,
-            len,
-        })
+    /// The digest of a signed image.
+    pub(crate) fn new(bytes: [u8; SHA256_LEN]) -> Self {
+        Self(Some(bytes))
     }
 
-    /// The name of the hash algorithm in the kernel's crypto API.
-    pub(crate) fn algorithm(&self) -> &'static CStr {
-        self.algorithm
-    }
-
-    /// The bytes in use.
+    /// Its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.0.as_ref().map_or(&[], |bytes| bytes)
     }
 
-    /// The bytes in use, then zeroes.
+    /// Its bytes, then zeroes.
     pub(crate) fn padded(&self) -> [u8; DIGEST_MAX] {
-        self.bytes
+        let mut padded = [0; DIGEST_MAX];
+        if let Some(bytes) = &self.0 {
+            padded[..SHA256_LEN].copy_from_slice(bytes);
+        }
+        padded
     }
 }
 
@@ -107,7 +89,7 @@ impl Key {
         let (parent_part, rest) = named.split_at_mut(SHA256_LEN);
         let (digest_part, object_part) = rest.split_at_mut(DIGEST_MAX);
         parent_part.copy_from_slice(&parent.0);
-        digest_part.copy_from_slice(&digest.bytes);
+        digest_part.copy_from_slice(&digest.padded());
         object_part.copy_from_slice(&object);
         Self(sha256(&named))
     }

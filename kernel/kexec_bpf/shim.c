@@ -233,14 +233,7 @@ int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image)
 
 int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest)
 {
-	int err;
-
-	err = verify_pefile_signature_digest(image, len, VERIFY_USE_SECONDARY_KEYRING,
-					     VERIFYING_KEXEC_PE_SIGNATURE, digest);
-	if (err == -ENOKEY && IS_ENABLED(CONFIG_INTEGRITY_PLATFORM_KEYRING))
-		err = verify_pefile_signature_digest(image, len, VERIFY_USE_PLATFORM_KEYRING,
-						     VERIFYING_KEXEC_PE_SIGNATURE, digest);
-	return err;
+	return verify_pefile_signature_digest(image, len, VERIFYING_KEXEC_PE_SIGNATURE, digest);
 }
 
 /* Returns whether an image needs a signature of its own. */
@@ -445,15 +438,14 @@ void kexec_bpf_leave_record(const struct kexec_bpf_record *record)
 {
 	const char *op = record->flags & KEXEC_BPF_DRY_RUN ? "dry-run" : "load";
 	const char *type = record->flags & KEXEC_BPF_ON_CRASH ? "crash" : "default";
-	const char *algo = record->digest_len ? record->digest_algo : "?";
-	const char *colon = record->digest_len ? ":" : "";
+	const char *algo = record->digest_len ? "sha256:" : "?";
 	const char *no_key = record->key ? "" : "?";
 	int key_len = record->key ? SHA256_DIGEST_SIZE : 0;
 	struct audit_buffer *ab;
 
-	pr_notice("op=%s kexec-type=%s signer=\"%*pE\" digest=%s%s%*phN prog-key=%s%*phN verdict=%d\n",
+	pr_notice("op=%s kexec-type=%s signer=\"%*pE\" digest=%s%*phN prog-key=%s%*phN verdict=%d\n",
 		  op, type, (int)record->signer_len, record->signer,
-		  algo, colon, (int)record->digest_len, record->digest,
+		  algo, (int)record->digest_len, record->digest,
 		  no_key, key_len, record->key, record->verdict);
 
 	/* Without a daemon, it would be in dmesg twice. */
@@ -468,8 +460,8 @@ void kexec_bpf_leave_record(const struct kexec_bpf_record *record)
 		audit_log_n_untrustedstring(ab, record->signer, record->signer_len);
 	else
 		audit_log_format(ab, "?");
-	audit_log_format(ab, " digest=%s%s%*phN prog-key=%s%*phN verdict=%d",
-			 algo, colon, (int)record->digest_len, record->digest,
+	audit_log_format(ab, " digest=%s%*phN prog-key=%s%*phN verdict=%d",
+			 algo, (int)record->digest_len, record->digest,
 			 no_key, key_len, record->key, record->verdict);
 	audit_log_task_info(ab);
 	audit_log_format(ab, " res=%d", !record->verdict);

@@ -69,7 +69,7 @@ struct kexec_bpf_args {
  * @level: level of nesting, from 0
  * @machine: IMAGE_FILE_MACHINE_* of the running kernel
  * @digest_len: bytes of @digest in use; 0 where the image is not signed
- * @digest: the image's Authenticode digest
+ * @digest: the image's Authenticode digest by SHA-256, whatever signed it
  * @key: SHA-256 that names image, program and all levels above
  *
  * Read-only. Grows at the end only.

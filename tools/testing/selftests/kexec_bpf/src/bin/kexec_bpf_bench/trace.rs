@@ -19,7 +19,7 @@ const PROBES: &[(&str, &str)] = &[
     ("allocate", "vrealloc_node_align_noprof"),
     ("read", "kexec_bpf_read_file"),
     ("verify", "kexec_bpf_verify_pe"),
-    ("hash", "pefile_digest_pe"),
+    ("hash", "pefile_hash_pe"),
     ("run", "kexec_bpf_prog_run"),
     ("decompress", "bpf_kexec_decompress"),
     ("raw", "zlib_inflate"),

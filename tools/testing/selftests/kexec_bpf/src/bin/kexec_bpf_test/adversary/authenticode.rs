@@ -62,6 +62,10 @@ impl Keys {
         let Some(covered) = covered(image) else {
             return false;
         };
+        let digest = Algorithm::Sha256.digest(&covered);
+        if self.revoked_digests.contains(&digest) {
+            return false;
+        }
         let (at, _) = pe::certificates(image);
         let mut table = &image[at..];
         while let Some(len) = table.first_chunk().map(|len| u32::from_le_bytes(*len)) {
@@ -83,7 +87,7 @@ impl Keys {
         let imprint = content.at(&[1])?;
         let digest = bytes(imprint.at(&[1])?)?;
         let algorithm = Algorithm::of(imprint.at(&[0])?)?;
-        if algorithm.digest(covered) != digest || self.revoked_digests.iter().any(|d| d == digest) {
+        if algorithm.digest(covered) != digest {
             return None;
         }
         let parts = signed_data.elements();

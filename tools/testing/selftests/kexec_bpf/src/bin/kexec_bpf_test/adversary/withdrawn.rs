@@ -30,7 +30,7 @@ fn of_withdrawn_images() -> Result {
     walk(&keys, &images, of_withdrawn)?;
 
     blacklist("image")?;
-    keys.revoke_image(&policy_image("builtin")?)?;
+    keys.revoke_image(&policy_image("blacklisted-trusted")?)?;
     walk(&keys, &images, |image| !keys.signed(&image.bytes))?;
     Ok(())
 }

@@ -138,7 +138,11 @@ fn allocations_fail() -> Result {
             "by it, without the certificate",
             without_certificates("withdrawn")?,
         ),
-        ("an image on the blacklist", policy_image("builtin")?),
+        (
+            "an image on the blacklist",
+            policy_image("blacklisted-trusted")?,
+        ),
+        ("the same with SHA-512", policy_image("blacklisted-sha512")?),
     ] {
         let image = file(&image)?;
         fails(&Load::dry(&image), 1, libc::ECANCELED, &unsigned).context(what)?;
