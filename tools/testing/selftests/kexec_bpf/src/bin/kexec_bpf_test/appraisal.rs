@@ -178,7 +178,11 @@ fn kernels() -> Result {
     let what = "of another user, by another algorithm";
     is(what, &others, locked_down)?;
 
-    for (message, errno) in [("kernel", by_ima), ("content", locked_down)] {
+    for (message, errno) in [
+        ("kernel", by_ima),
+        ("kernel.sha512", locked_down),
+        ("content", locked_down),
+    ] {
         let with_message = appended(&kernel, &stored(&format!("policy/{message}.p7"))?);
         let others = file(&with_message)?;
         fchown(&others, Some(OTHER_USER), None)?;
@@ -229,7 +233,7 @@ fn never_loads(kernel: &[u8], signature: &[u8], errno: i32) -> Result {
     Ok(())
 }
 
-/// An IMA signature does not stand in for that of an image which was revoked.
+/// An IMA signature does not stand in for that of an image which was revoked, or whose signer was.
 fn revoked_kernel() -> Result {
     add_rules()?;
     let errno = match (lockdown().as_str(), secure_boot()) {
@@ -238,8 +242,12 @@ fn revoked_kernel() -> Result {
         _ => libc::EPERM,
     };
     blacklist("listed")?;
-    let signature = stored("policy/listed.ima")?;
-    never_loads(&stored("policy/listed.kernel")?, &signature, errno)
+    for name in ["listed", "revoked"] {
+        let kernel = stored(&format!("policy/{name}.kernel"))?;
+        let signature = stored(&format!("policy/{name}.ima"))?;
+        never_loads(&kernel, &signature, errno).context(name)?;
+    }
+    Ok(())
 }
 
 /// A key on the blacklist of IMA signs for nothing.

@@ -76,7 +76,7 @@ impl Row {
 
 /// Nearly all images differ only in their signatures.
 #[rustfmt::skip]
-const ROWS: [Row; 41] = [
+const ROWS: [Row; 42] = [
     Row::new("none", || policy_image("none")),
     Row::new("by a key of the builtin keyring", || policy_image("builtin")),
     Row::new("by a key that one of the builtin keyring certifies", || policy_image("chain"))
@@ -113,6 +113,7 @@ const ROWS: [Row; 41] = [
     Row::new("the same, without its certificate", || without_certificates("revoked")),
     Row::new("the same, with its certificate changed", || with_subjects_changed("revoked")),
     Row::new("by a key on the list that no keyring has", || policy_image("leaked")),
+    Row::new("the same, without its certificate", || without_certificates("leaked")),
     Row::new("the same, and more signers in the message", signers_added),
     Row::new("by a key that one on the revocation list certifies", || policy_image("of-revoked")),
     Row::new("by a key whose certificate is on the blacklist", || policy_image("withdrawn"))
