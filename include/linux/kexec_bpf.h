@@ -28,6 +28,9 @@ struct pefile_digest;
 #define KEXEC_BPF_CMDLINE_ROOM	64
 enum { KEXEC_BPF_CMDLINE_MAX = COMMAND_LINE_SIZE - KEXEC_BPF_CMDLINE_ROOM };
 
+/* The longest SBAT level in bytes. It has a line for each component; today, it has some hundred. */
+#define KEXEC_BPF_SBAT_LEVEL_MAX	4096
+
 /* An array to create. The fields are those of union bpf_attr. */
 struct kexec_bpf_map_spec {
 	const char *name;
@@ -112,6 +115,7 @@ ssize_t kexec_bpf_file_size(struct file *file);
 int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image);
 
 int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest);
+size_t kexec_bpf_sbat_level(const u8 **level);
 bool kexec_bpf_sig_enforced(void);
 void kexec_bpf_note_unverified(void);
 

@@ -17,11 +17,7 @@ use crate::{
         Cmdline, //
     },
     decompress,
-    errno::why_not_verified,
-    ffi::{
-        self,
-        ProgramMemory, //
-    },
+    ffi::ProgramMemory,
     file,
     initrd::cpio::{
         Archive,
@@ -42,7 +38,8 @@ use crate::{
     resource::{
         Covered,
         Resource, //
-    }, //
+    },
+    signature, //
 };
 
 /// The most bytes that one call copies to or from the program's memory.
@@ -300,10 +297,8 @@ impl Level<'_> {
             false => Covered::Nothing,
             true => {
                 let pe = Pe::parse(&bytes).context(fmt!("{WHAT}"))?;
-                let (digest, signer) = ffi::verify_pe(&bytes).map_err(|error| {
-                    let (errno, why) = why_not_verified(error);
-                    Refusal::new(errno, fmt!("{WHAT}: {why}"))
-                })?;
+                let (digest, signer) = signature::verify(&bytes, &pe)
+                    .map_err(|why| Refusal::new(why.errno(), fmt!("{WHAT}: {why}")))?;
                 self.session
                     .log
                     .line(fmt!("{WHAT}: signed by '{signer}', digest {digest}"));

@@ -13,6 +13,7 @@ use core::{
         self,
         NonNull, //
     },
+    slice, //
 };
 
 use kernel::{
@@ -92,6 +93,18 @@ pub(crate) fn verify_pe(image: &[u8]) -> Result<(Digest, Signer)> {
         bindings::kexec_bpf_verify_pe(image.as_ptr().cast(), image.len(), &mut digest)
     })?;
     Ok((Digest::new(digest.sha256), Signer::new(digest.signer)))
+}
+
+/// The SBAT level that shim had recorded when the kernel started. It is empty if there is none.
+pub(crate) fn sbat_level() -> &'static [u8] {
+    let mut level = ptr::null();
+    // SAFETY: `level` is valid for writing.
+    let len = unsafe { bindings::kexec_bpf_sbat_level(&mut level) };
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: So many bytes are there, and nobody writes to them any more.
+    unsafe { slice::from_raw_parts(level, len) }
 }
 
 /// Whether an image needs a signature of its own at this time.

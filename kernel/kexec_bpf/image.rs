@@ -10,7 +10,6 @@ use kernel::{
 };
 
 use crate::{
-    errno::why_not_verified,
     ffi::{
         self,
         File, //
@@ -30,7 +29,8 @@ use crate::{
         Covered,
         Resource, //
     },
-    session::Session, //
+    session::Session,
+    signature, //
 };
 
 /// The name of the section with the BPF object.
@@ -144,7 +144,7 @@ impl Image {
 /// signatures are not enforced, an image needs none.
 fn verify(image: &[u8], session: &mut Session) -> Result<(Covered, Digest), Refusal> {
     let pe = Pe::parse(image).context(fmt!("image"))?;
-    match ffi::verify_pe(image) {
+    match signature::verify(image, &pe) {
         Ok((digest, signer)) => {
             session
                 .log
@@ -152,8 +152,8 @@ fn verify(image: &[u8], session: &mut Session) -> Result<(Covered, Digest), Refu
             session.name_image(&digest, &signer);
             Ok((Covered::Ranges(pe.covered()), digest))
         }
-        Err(error) => {
-            let (errno, why) = why_not_verified(error);
+        Err(why) => {
+            let errno = why.errno();
             if session.enforced {
                 ffi::note_unverified();
             }

@@ -24,6 +24,8 @@ pub mod pe;
 #[forbid(unsafe_code)]
 pub mod printable;
 #[forbid(unsafe_code)]
+pub mod sbat;
+#[forbid(unsafe_code)]
 pub mod sort;
 
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_BENCHMARK)]

@@ -12,6 +12,7 @@
 //! image             is read once, and its signature is checked over these bytes
 //!    |  file        reads a whole file
 //!    |  pe          finds the sections, and the bytes that the signature covers
+//!    |  signature   is good if its components, sbat, are not revoked
 //!    |  identity    signer, digest and key of an image
 //!    v
 //! loader            makes a program of .bpf, which gets neither a descriptor nor an ID
@@ -64,6 +65,12 @@ mod file;
 
 #[forbid(unsafe_code)]
 pub mod pe;
+
+#[forbid(unsafe_code)]
+mod signature;
+
+#[forbid(unsafe_code)]
+pub mod sbat;
 
 #[forbid(unsafe_code)]
 mod identity;

@@ -13,7 +13,10 @@ use kernel::{
 
 use crate::{
     error::ParseError,
-    printable::Printable, //
+    printable::{
+        Name,
+        Printable, //
+    },
 };
 
 /// The longest text of a refusal in bytes. Longer texts are cut.
@@ -98,6 +101,12 @@ impl<T> Context<T> for Result<T, ParseError> {
 // `core`.
 
 impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(self, f)
     }

@@ -12,8 +12,10 @@
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
 #include <linux/capability.h>
+#include <linux/efi.h>
 #include <linux/file.h>
 #include <linux/filter.h>
+#include <linux/init.h>
 #include <linux/kernel_read_file.h>
 #include <linux/kexec.h>
 #include <linux/kexec_bpf.h>
@@ -234,6 +236,48 @@ int kexec_bpf_read_file(struct file *file, void *buf, size_t len, bool is_image)
 int kexec_bpf_verify_pe(const void *image, size_t len, struct pefile_digest *digest)
 {
 	return verify_pefile_signature_digest(image, len, VERIFYING_KEXEC_PE_SIGNATURE, digest);
+}
+
+/* The SBAT level of shim, as it was when the kernel started. */
+static u8 *sbat_level __ro_after_init;
+static unsigned long sbat_level_len __ro_after_init;
+
+/*
+ * At each start shim makes the variable anew, from one that only boot services can read. Later on,
+ * root can write to it.
+ */
+static int __init kexec_bpf_read_sbat_level(void)
+{
+	efi_guid_t guid = EFI_SHIM_LOCK_GUID;
+	unsigned long len = KEXEC_BPF_SBAT_LEVEL_MAX;
+	efi_status_t status;
+	u8 *level;
+
+	if (!IS_ENABLED(CONFIG_EFI) || !efi_rt_services_supported(EFI_RT_SUPPORTED_GET_VARIABLE))
+		return 0;
+
+	level = kzalloc(len, GFP_KERNEL);
+	if (!level)
+		return -ENOMEM;
+
+	status = efi.get_variable(L"SbatLevelRT", &guid, NULL, &len, level);
+	if (status != EFI_SUCCESS) {
+		if (status != EFI_NOT_FOUND)
+			pr_warn("no SBAT level: SbatLevelRT cannot be read (%#lx)\n", status);
+		kfree(level);
+		return 0;
+	}
+	sbat_level = level;
+	sbat_level_len = len;
+	return 0;
+}
+late_initcall(kexec_bpf_read_sbat_level);
+
+/* Returns its length, 0 if it is not known, and where it is. */
+size_t kexec_bpf_sbat_level(const u8 **level)
+{
+	*level = sbat_level;
+	return sbat_level_len;
 }
 
 /* Returns whether an image needs a signature of its own. */

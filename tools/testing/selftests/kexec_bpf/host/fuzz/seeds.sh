@@ -5,7 +5,7 @@
 set -eu
 
 fuzz=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1"/{cpio,decompress,gzip,image,lz4,lzo,object,xz,zstd}
+mkdir -p "$1"/{cpio,decompress,gzip,image,lz4,lzo,object,sbat,xz,zstd}
 
 cd "$1/object"
 for name in small full; do
@@ -51,6 +51,11 @@ printf '\0\0\0\5\0\0\0\5\0\0\0\0kexec\0\0\0\0' >>blocks
 printf '\x89LZO\0\r\n\x1a\n\x10@ \xa0\t@\3\t\3\0\0\r\0\0\x81\xa4%b+\xbd\2\x9b' \
 	'\0\0\0\0\0\0\0\0\0' >sums
 printf '\0\0\0\x1e\0\0\0\r\xad\x8e\n\xf1\x17kexec 6\x14\0\x11\0\0\0\0\0\0' >>sums
+
+# What fuzz_targets/sbat.rs takes: level, section.
+cd "$1/sbat"
+printf 'sbat,1,2024010900\nshim,4\ngrub,3\ngrub.debian,4\n\0sbat,1,a,b,c,d\ngrub,3,a,b,c,d\n' >level
+printf 'grub,3\n\0\r\ngrub,2,a,b,c,d\r\n' >below
 
 cd "$1/xz"
 xz --check=crc32 <"$fuzz/Cargo.toml" >text

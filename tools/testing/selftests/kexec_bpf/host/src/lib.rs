@@ -32,5 +32,7 @@ pub mod object;
 pub mod pe;
 #[path = "../../../../../../kernel/kexec_bpf/printable.rs"]
 pub mod printable;
+#[path = "../../../../../../kernel/kexec_bpf/sbat.rs"]
+pub mod sbat;
 #[path = "../../../../../../kernel/kexec_bpf/sort.rs"]
 pub mod sort;

@@ -4,6 +4,7 @@
 
 pub mod installed;
 pub mod revoked;
+pub mod sbat;
 pub mod signatures;
 pub mod stricter;
 

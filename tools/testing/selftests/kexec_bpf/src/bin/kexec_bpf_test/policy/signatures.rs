@@ -250,6 +250,16 @@ pub fn malformed(image: &[u8]) -> Result {
     check(image, &ROWS[1], MALFORMED)
 }
 
+/// Fails unless the image counts as signed by the builtin key.
+pub fn signed(image: &[u8]) -> Result {
+    check(image, &ROWS[1], Loads)
+}
+
+/// Fails unless the image does not count as signed, for this reason.
+pub fn not_signed(image: &[u8], errno: i32, why: &str) -> Result {
+    check(image, &ROWS[1], Refused(errno, why))
+}
+
 /// Fails unless this is the verdict of a load, and that of a program that reads the image as a
 /// signed file.
 fn check(image: &[u8], row: &Row, verdict: Verdict<'_>) -> Result {
