@@ -142,7 +142,11 @@ fn why_not_installed(error: Error) -> Refusal {
             EPERM,
             "kexec was disabled during the load, or its limit is used up",
         ),
-        EKEYREJECTED => return enforced_meanwhile(),
+        EKEYREJECTED if ffi::sig_enforced() => return enforced_meanwhile(),
+        EKEYREJECTED => (
+            EKEYREJECTED,
+            "a security module rejected it, although signatures are not enforced",
+        ),
         EBUSY => (EBUSY, "another load is under way: try again"),
         _ => {
             // To the caller, two of these errnos mean something else.

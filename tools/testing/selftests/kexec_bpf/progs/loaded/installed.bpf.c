@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 char _license[] SEC("license") = "GPL";
@@ -17,6 +18,7 @@ char _license[] SEC("license") = "GPL";
 struct state {
 	volatile __u8 stopped;
 	volatile __u8 goes_on;
+	volatile __u8 permitted;	/* how many questions are answered by yes */
 	__u64 asks;			/* the thread that asks */
 };
 
@@ -66,6 +68,24 @@ SEC("?fmod_ret/security_kernel_load_data")
 int refuse_segments(__u64 *ctx)
 {
 	return -EPERM;
+}
+
+enum lockdown_reason {
+	LOCKDOWN_KEXEC,			/* The kernel knows the number. */
+};
+
+/* A kernel that is not verified is not permitted, be the kernel locked down or not. */
+SEC("?fmod_ret/security_locked_down")
+int refuse_unverified(__u64 *ctx)
+{
+	struct state *s = state();
+
+	if (!s || (__u32)ctx[0] != bpf_core_enum_value(enum lockdown_reason, LOCKDOWN_KEXEC))
+		return 0;
+	if (!s->permitted)
+		return -EPERM;
+	s->permitted--;
+	return 0;
 }
 
 /* The next two have the answer be that the kernel cannot stay. */

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::harness::{equal, skip, Context, Result};
-use support::kexec_file::load_files;
-use support::load::{enforced, file, image, loaded, unload};
+use support::kexec_file::{changed_kernel, load_files};
+use support::load::{enforced, file, image, loaded, unload, Load};
 use support::object::{open, Mapped, Object};
 
 use super::stricter::{load_image, load_segment, some_memory};
@@ -23,6 +23,7 @@ tests! {
     ON_X86_64;
     before_the_last_question,
     taken_out_again,
+    not_verified,
 }
 
 /// Programs that are attached.
@@ -34,6 +35,7 @@ pub struct Programs {
 impl Programs {
     const STOPPED: usize = 0;
     const GOES_ON: usize = 1;
+    const PERMITTED: usize = 2;
 
     fn new(names: &[&str]) -> Result<Self> {
         const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/installed.o"));
@@ -66,6 +68,14 @@ impl Programs {
     /// Has each kernel that is installed be one that cannot stay, with `EPERM`.
     pub fn that_refuse() -> Result<Self> {
         Self::new(&["asks", "refuse"])
+    }
+
+    /// Permits so many times that a kernel is not verified, and then no more.
+    fn that_refuse_unverified(permitted: u8) -> Result<Self> {
+        let programs = Self::new(&["refuse_unverified"])?;
+        let byte = programs.state.byte(Self::PERMITTED);
+        byte.store(permitted, Ordering::SeqCst);
+        Ok(programs)
     }
 
     /// Waits until a load is stopped.
@@ -165,6 +175,42 @@ fn before_the_last_question() -> Result {
         equal(format!("{call:?}: start"), started, Some(libc::EBUSY))?;
         equal(format!("{call:?}: errno"), errno, 0)?;
         equal(format!("{call:?}: a kernel stays loaded"), loaded()?, true)?;
+    }
+    unload()
+}
+
+/// A security module rejects a kernel that is not verified, at the first or the last question.
+/// `kexec_file_load(2)` asks once more before.
+fn not_verified() -> Result {
+    if enforced() {
+        return skip("signatures are enforced");
+    }
+    let good = file(&image("good")?)?;
+    let changed = file(&changed_kernel()?)?;
+    unload()?;
+    for permitted in [0, 1] {
+        let programs = Programs::that_refuse_unverified(permitted)?;
+        let load = Load {
+            flags: 0,
+            ..Load::dry(&good)
+        };
+        let run = load.run();
+        drop(programs);
+        let why = "a security module rejected it, although signatures are not enforced";
+        run.refused(libc::EKEYREJECTED, why)
+            .context(format!("{permitted} times permitted"))?;
+    }
+    for (permitted, errno) in [
+        (0, libc::EPERM),
+        (1, libc::EKEYREJECTED),
+        (2, libc::EKEYREJECTED),
+        (3, 0),
+    ] {
+        let programs = Programs::that_refuse_unverified(permitted)?;
+        let what = format!("{permitted} times permitted: errno");
+        equal(what, load_files(&changed, None, 0), errno)?;
+        drop(programs);
+        equal("a kernel is loaded", loaded()?, errno == 0)?;
     }
     unload()
 }

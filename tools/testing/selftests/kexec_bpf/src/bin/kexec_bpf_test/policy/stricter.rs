@@ -248,7 +248,12 @@ fn only_loads_count() -> Result {
 
 const DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
 
-/// This loads crash kernels, because other loads have reached their limit.
+/// Whether a crash kernel is loaded.
+fn crash_loaded() -> Result<bool> {
+    Ok(fs::read_to_string("/sys/kernel/kexec_crash_loaded")?.trim() == "1")
+}
+
+/// This loads crash kernels, because other loads have reached their limit. The one before stays.
 fn disabled() -> Result {
     if !fs::exists(DISABLED)? {
         return skip(format!("there is no {DISABLED}"));
@@ -258,6 +263,8 @@ fn disabled() -> Result {
         Fuse::mount(INITRD.len(), Mode::Direct)?,
         Fuse::mount(INITRD.len(), Mode::Direct)?,
     );
+    // Without crashkernel=, there is none.
+    let before = load_image(&bare, None, ON_CRASH) == 0;
     thread::scope(|scope| {
         let held_first = Held::new(scope, &first, |file| {
             load_files(&kernel, Some(file), FILE_ON_CRASH)
@@ -275,6 +282,7 @@ fn disabled() -> Result {
         let errno = held_second.goes_on(INITRD)?;
         equal("another that began before", errno, libc::EPERM)
     })?;
+    equal("the crash kernel is loaded", crash_loaded()?, before)?;
     for flags in [ON_CRASH | DRY_RUN, ON_CRASH] {
         let load = Load {
             flags,
