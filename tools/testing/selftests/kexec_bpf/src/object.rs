@@ -2,13 +2,14 @@
 
 //! BPF objects that user space loads, and `BPF_PROG_TEST_RUN`.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 use std::sync::{Mutex, Once};
 
-use libbpf_rs::{Link, MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
+use libbpf_rs::{AsRawLibbpf, Link, MapCore, MapFlags, ObjectBuilder, OpenObject, PrintLevel};
 
 use crate::harness::{Context, Result};
 use crate::uapi::{Test, BPF_PROG_TYPE_KEXEC};
@@ -119,6 +120,28 @@ impl Object {
         loaded
             .map(|program| program.as_fd().try_clone_to_owned())
             .collect()
+    }
+
+    /// Has its first program run in place of a function of another one, until what is returned is
+    /// dropped.
+    pub fn replace(&self, program: BorrowedFd<'_>, function: &str) -> io::Result<Link> {
+        let mut programs = self.0.progs_mut();
+        let own = programs.find(|program| program.autoload());
+        let own = own.expect("each object has one").as_libbpf_object();
+        let function = CString::new(function)?;
+        // SAFETY: The program lives as long as the object, and the name ends with a NUL.
+        let link = unsafe {
+            libbpf_sys::bpf_program__attach_freplace(
+                own.as_ptr(),
+                program.as_raw_fd(),
+                function.as_ptr(),
+            )
+        };
+        match ptr::NonNull::new(link) {
+            // SAFETY: It is a new link.
+            Some(link) => Ok(unsafe { Link::from_ptr(link) }),
+            None => Err(io::Error::last_os_error()),
+        }
     }
 
     /// Adds operations to the kernel, until what is returned is dropped.

@@ -4,20 +4,22 @@
 //! may run in its place: those that it calls, that replace a function of it, or that its link is
 //! updated to.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use libbpf_rs::libbpf_sys::{self, bpf_iter_link_info, bpf_link_create_opts, bpf_test_run_opts};
 
-use support::harness::{equal, Failure, Result};
+use support::harness::{equal, Context, Failure, Result};
 use support::load::lockdown;
 use support::object::{open, test_run_raw, Object};
 
 use super::functions::functions;
 use super::programs::{
-    add, array, attach, call_kfunc, load, load_double, load_with, mov, mov_register, or, probe,
-    programs, put, refused_with, shift_right, skip_if_zero, store_zero, tail_call, Kind, EXIT,
+    add, array, attach, call_kfunc, load, load_double, load_with, map_value, mov, mov_register, or,
+    probe, programs, put, refused_with, shift_right, skip_if_zero, store_double, store_word,
+    store_zero, tail_call, Kind, EXIT,
 };
 
 tests! {
@@ -28,7 +30,9 @@ tests! {
     function_that_is_replaced,
     elements_of_a_map,
     cookie_of_a_session,
+    another_function,
     context_of_a_test_run,
+    arguments_of_a_tracepoint,
 }
 
 /// Where a program keeps its context.
@@ -208,6 +212,30 @@ fn cookie_of_a_session() -> Result {
     alone(Kind::Session(session?), &writes)
 }
 
+/// What is safe at one function may not be at another one, even if it is called in the same way.
+fn another_function() -> Result {
+    type Attach = fn(u32) -> Kind;
+    let security = ["security_file_release", "security_file_free"];
+    let module = ["bpf_lsm_file_release", "bpf_lsm_file_free_security"];
+    for (attach, names, shared) in [
+        (Kind::ModifyReturn as Attach, security, libc::EINVAL),
+        (Kind::Lsm, module, libc::EINVAL),
+        (Kind::Entry, security, 0),
+    ] {
+        let array = programs()?;
+        let put = |name: &str| {
+            let found = functions(|function| function == name)?;
+            let function = found.first().ok_or(name)?;
+            let nothing = load(attach(function.id), &program(&[])).context(name)?;
+            Ok::<_, Failure>(put(&array, &nothing))
+        };
+        equal(names[0], put(names[0])?, 0)?;
+        equal(names[0], put(names[0])?, 0)?;
+        equal(names[1], put(names[1])?, shared)?;
+    }
+    Ok(())
+}
+
 /// The kernel compares the size of the context with the bytes that the program reads. A program
 /// that this one calls can read more bytes, which are zeroes.
 fn context_of_a_test_run() -> Result {
@@ -240,4 +268,59 @@ fn context_of_a_test_run() -> Result {
         }
     }
     Ok(())
+}
+
+/// The element of an array of values that have two words of 64 bits.
+fn element(array: &OwnedFd) -> io::Result<[u64; 2]> {
+    let (key, mut value) = (0u32, [0u64; 2]);
+    // SAFETY: Key and value have the sizes that the map was created with.
+    let error = unsafe {
+        libbpf_sys::bpf_map_lookup_elem(
+            array.as_raw_fd(),
+            ptr::from_ref(&key).cast(),
+            ptr::from_mut(&mut value).cast(),
+        )
+    };
+    match error {
+        0 => Ok(value),
+        _ => Err(io::Error::from_raw_os_error(-error)),
+    }
+}
+
+/// Attaches a program to a tracepoint, until the result is dropped.
+fn trace(tracepoint: &CStr, program: &OwnedFd) -> io::Result<OwnedFd> {
+    let (name, program) = (tracepoint.as_ptr(), program.as_raw_fd());
+    // SAFETY: The name ends with a NUL.
+    match unsafe { libbpf_sys::bpf_raw_tracepoint_open(name, program) } {
+        // SAFETY: It is new.
+        fd @ 0.. => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        error => Err(io::Error::from_raw_os_error(-error)),
+    }
+}
+
+/// How many arguments are read is compared with those of the tracepoint for the program that is
+/// attached. What it calls reads zeroes where there is nothing.
+fn arguments_of_a_tracepoint() -> Result {
+    // It has two arguments.
+    const TRACEPOINT: &CStr = c"sched_process_fork";
+    const ARGUMENTS: i16 = 12;
+    let result = array(libbpf_sys::BPF_MAP_TYPE_ARRAY, 16)?;
+    let mut reads = vec![mov_register(CONTEXT, 1), mov(0, 0)];
+    for argument in 2..ARGUMENTS {
+        reads.extend([load_double(2, CONTEXT, 8 * argument), or(0, 2)]);
+    }
+    // It keeps what it has read, and that it has run.
+    reads.extend(map_value(1, result.as_raw_fd(), 0));
+    reads.extend([store_double(1, 0), store_word(1, 8, 1), mov(0, 0), EXIT]);
+    let reads = load(Kind::RawTracepoint, &reads)?;
+    let open = |program: &OwnedFd| trace(TRACEPOINT, program).map_err(|error| error.raw_os_error());
+    equal("attached", open(&reads).map(drop), Err(Some(libc::EINVAL)))?;
+
+    let array = programs()?;
+    let calls = load(Kind::RawTracepoint, &program(&tail_call(CONTEXT, &array)))?;
+    equal("called", put(&array, &reads), 0)?;
+    let link = open(&calls).map_err(|errno| format!("{TRACEPOINT:?}: errno {errno:?}"))?;
+    std::thread::spawn(|| ()).join().expect("it does nothing");
+    drop(link);
+    equal("read, ran", element(&result)?, [0, 1])
 }

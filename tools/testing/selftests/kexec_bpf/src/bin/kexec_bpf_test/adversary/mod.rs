@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod files;
 pub mod hooks;
 pub mod limits;
+pub mod replaced;
 pub mod stalls;
 pub mod watchers;
 pub mod withdrawn;

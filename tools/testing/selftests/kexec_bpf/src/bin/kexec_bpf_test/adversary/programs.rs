@@ -386,8 +386,13 @@ pub fn mov_register(to: u8, from: u8) -> u64 {
     instruction(0xbf, to, from, 0, 0)
 }
 
-fn call(helper: i32) -> u64 {
+pub fn call(helper: i32) -> u64 {
     instruction(0x85, 0, 0, 0, helper)
+}
+
+/// Calls a function of the program, which begins so many instructions behind the next one.
+pub fn call_function(distance: i32) -> u64 {
+    instruction(0x85, 0, 1, 0, distance)
 }
 
 /// Calls the function with this ID in the kernel's BTF.
@@ -430,7 +435,7 @@ fn constant(to: u8, value: u64) -> [u64; 2] {
     ]
 }
 
-fn map_value(to: u8, map: i32, offset: i32) -> [u64; 2] {
+pub fn map_value(to: u8, map: i32, offset: i32) -> [u64; 2] {
     [
         instruction(0x18, to, 2, 0, map),
         instruction(0, 0, 0, 0, offset),
@@ -445,11 +450,11 @@ pub fn load_double(to: u8, from: u8, offset: i16) -> u64 {
     instruction(0x79, to, from, offset, 0)
 }
 
-fn store_double(to: u8, from: u8) -> u64 {
+pub fn store_double(to: u8, from: u8) -> u64 {
     instruction(0x7b, to, from, 0, 0)
 }
 
-fn store_word(to: u8, offset: i16, value: i32) -> u64 {
+pub fn store_word(to: u8, offset: i16, value: i32) -> u64 {
     instruction(0x62, to, 0, offset, value)
 }
 
