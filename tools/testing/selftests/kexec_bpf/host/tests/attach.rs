@@ -365,11 +365,9 @@ fn limits() {
         }
         if refused {
             assert_eq!(image.refused(), "has 65535 sections already");
-            continue;
+        } else {
+            image.attach(&object(64));
         }
-        let file = attach(&image.file, &object(64), false).unwrap();
-        assert_eq!(file[image.pe + 6..][..2], [0xff, 0xff]);
-        assert_eq!(file[image.section(sections)..][..5], *b".bpf\0");
     }
 
     // The tail is zeroes, which nobody reads.
