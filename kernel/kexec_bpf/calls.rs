@@ -31,6 +31,7 @@ use crate::{
         Pe,
         IMAGE_MAX, //
     },
+    printable::Printable,
     refusal::{
         Context,
         Refusal, //
@@ -44,6 +45,9 @@ use crate::{
 
 /// The most bytes that one call copies to or from the program's memory.
 const GET_MAX: usize = bindings::KEXEC_BPF_GET_MAX as usize;
+
+/// The most bytes of a line that a program adds to the log.
+const LINE_MAX: usize = bindings::KEXEC_BPF_LINE_MAX as usize;
 
 /// The alignment of a kernel in bytes: loaders read its header in place.
 const KERNEL_ALIGN: usize = 8;
@@ -72,6 +76,8 @@ impl Level<'_> {
             Ok(bindings::bpf_kexec_op_BPF_KEXEC_BIND_KERNEL) => self.bind_kernel(range),
             Ok(bindings::bpf_kexec_op_BPF_KEXEC_BIND_INITRD) => self.bind_initrd(range),
             Ok(bindings::bpf_kexec_op_BPF_KEXEC_BIND_CMDLINE) => self.bind_cmdline(range),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_PREPEND_INITRD) => self.prepend_initrd(range),
+            Ok(bindings::bpf_kexec_op_BPF_KEXEC_LOG) => self.log(buffer),
             _ => INVALID,
         }
     }
@@ -197,6 +203,30 @@ impl Level<'_> {
         self.session
             .log
             .line(fmt!("program: command line of {} bytes", range.len));
+        Ok(0)
+    }
+
+    fn prepend_initrd(&mut self, range: &bpf_kexec_range) -> Called {
+        let piece = self.range(range)?;
+        self.parts
+            .initrd
+            .prepend(piece)
+            .context(fmt!("program: initrd"))?;
+        self.session
+            .log
+            .line(fmt!("program: {} bytes put before the initrd", range.len));
+        Ok(0)
+    }
+
+    fn log(&mut self, buffer: &ProgramMemory<'_>) -> Called {
+        let mut line = [0; LINE_MAX];
+        let Some(line) = line.get_mut(..buffer.len()) else {
+            return INVALID;
+        };
+        buffer.read_into(line).map_err(CallError::Contract)?;
+        self.session
+            .log
+            .line(fmt!("program says: {}", Printable(line)));
         Ok(0)
     }
 

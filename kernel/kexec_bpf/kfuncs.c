@@ -16,7 +16,7 @@ __bpf_kfunc_start_defs();
  * @ctx: the program's context
  * @op: an enum bpf_kexec_op, see below
  * @range: the range that @op uses; its flags have to be 0
- * @buf__nullable: the program's buffer, for GET and PUT; may be NULL for the others
+ * @buf__nullable: the program's buffer, for GET, PUT and LOG; may be NULL for the others
  * @buf__sz: its length in bytes, at most KEXEC_BPF_GET_MAX
  *
  * BPF_KEXEC_GET
@@ -36,6 +36,12 @@ __bpf_kfunc_start_defs();
  *   makes @range the initrd, in place of the initrd so far; an empty range drops that.
  * BPF_KEXEC_BIND_CMDLINE
  *   makes @range the command line, in place of that so far; an empty range drops that.
+ * BPF_KEXEC_PREPEND_INITRD
+ *   puts @range before the initrd so far, which then begins at a multiple of 4. The next kernel
+ *   finds microcode at the very start alone. An empty range changes nothing.
+ * BPF_KEXEC_LOG
+ *   writes the text in the buffer to the caller's log, as a line "program says: TEXT". It has at
+ *   most KEXEC_BPF_LINE_MAX bytes; those that are not printable ASCII are shown as '?'.
  *
  * Return:
  * * the number of bytes for GET, the handle for PUT, else 0
@@ -44,7 +50,8 @@ __bpf_kfunc_start_defs();
  *   aligned
  * * -ELIBBAD: the command line has a NUL or a newline
  * * -EACCES: signatures are enforced, and a byte of the kernel is not verified; ends the load
- * * -EFBIG: over a limit: handles, memory, length of the command line; ends the load
+ * * -EFBIG: over a limit: handles, memory, length of the command line, pieces or length of the
+ *   initrd; ends the load
  */
 __bpf_kfunc s64 bpf_kexec_carrier(struct bpf_kexec_ctx *ctx, u64 op, struct bpf_kexec_range *range,
 				  void *buf__nullable, u64 buf__sz)

@@ -19,9 +19,10 @@
 #define KEXEC_BPF_PRIVATE_MAX	(1U << 20)	/* private data */
 #define KEXEC_BPF_GET_MAX	(1U << 20)	/* one GET or PUT */
 #define KEXEC_BPF_LOG_MAX	(1U << 20)	/* the caller's log */
+#define KEXEC_BPF_LINE_MAX	256		/* a program's line in the log */
 #define KEXEC_BPF_PATH_MAX	255		/* path of a wrapped initrd file */
-#define KEXEC_BPF_HANDLES_MAX	64		/* resources of one level of nesting */
-#define KEXEC_BPF_PIECES_MAX	256		/* pieces of the initrd */
+#define KEXEC_BPF_HANDLES_MAX	320		/* resources of one level of nesting */
+#define KEXEC_BPF_PIECES_MAX	1024		/* pieces of the initrd */
 #define KEXEC_BPF_LEVELS_MAX	4		/* levels of nesting */
 
 /* flags of struct kexec_bpf_args */
@@ -116,6 +117,8 @@ enum bpf_kexec_op {
 	BPF_KEXEC_BIND_KERNEL	= 4,	/* range is the kernel */
 	BPF_KEXEC_BIND_INITRD	= 5,	/* range is the initrd */
 	BPF_KEXEC_BIND_CMDLINE	= 6,	/* range is the command line */
+	BPF_KEXEC_PREPEND_INITRD = 7,	/* range goes before the initrd */
+	BPF_KEXEC_LOG		= 8,	/* buffer -> line of the log */
 };
 
 /* algorithm of bpf_kexec_decompress() */

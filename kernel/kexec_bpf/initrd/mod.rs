@@ -2,6 +2,8 @@
 
 //! The initrd: pieces that are joined once, at the end.
 
+use core::mem;
+
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*, //
@@ -107,6 +109,24 @@ impl Initrd {
         }
         let padding = self.padding();
         self.push(Bytes::Resource(archive), padding)
+    }
+
+    /// Puts an archive before all others, which stay at multiples of 4.
+    pub(crate) fn prepend(&mut self, archive: Resource) -> Result<(), ParseError> {
+        if archive.len() == 0 {
+            return Ok(());
+        }
+        let rest = mem::take(self);
+        self.append(archive)?;
+        let first = self.padding();
+        for (index, piece) in rest.pieces.into_iter().enumerate() {
+            let padding = match index {
+                0 => first,
+                _ => piece.padding as u64,
+            };
+            self.push(piece.bytes, padding)?;
+        }
+        Ok(())
     }
 
     /// Appends an archive of one file.
@@ -236,6 +256,20 @@ mod tests {
     }
 
     #[test]
+    fn prepended_piece_is_first() -> Result {
+        let mut initrd = Initrd::default();
+        initrd.prepend(resource(b"12345")?)?;
+        initrd.append(resource(b"6")?)?;
+        initrd.prepend(resource(b"")?)?;
+        initrd.prepend(resource(b"789")?)?;
+        let want = b"789\0\0\0\0\x0012345\0\0\0\0\0\0\x006";
+        assert_eq!(initrd.len(), want.len() as u64);
+        let joined = initrd.join()?;
+        assert!(joined.is_some_and(|joined| joined.bytes() == want));
+        Ok(())
+    }
+
+    #[test]
     fn one_piece_is_not_copied() -> Result {
         let mut initrd = Initrd::default();
         initrd.append(resource(b"12345")?)?;
@@ -262,8 +296,9 @@ mod tests {
         for _ in 0..PIECES_MAX {
             initrd.append(piece.clone())?;
         }
-        assert_eq!(initrd.append(piece), Err(TOO_LONG));
+        assert_eq!(initrd.append(piece.clone()), Err(TOO_LONG));
         assert_eq!(initrd.len(), 8 * PIECES_MAX as u64 - 4);
+        assert_eq!(initrd.prepend(piece), Err(TOO_LONG));
         Ok(())
     }
 

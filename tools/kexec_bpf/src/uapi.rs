@@ -16,9 +16,10 @@ pub const SYS_KEXEC_FILE_LOAD: c_long = 294;
 pub const OBJECT_MAX: usize = 1 << 20;
 pub const PRIVATE_MAX: u32 = 1 << 20;
 pub const GET_MAX: usize = 1 << 20;
+pub const LINE_MAX: usize = 256;
 pub const PATH_MAX: usize = 255;
-pub const HANDLES_MAX: u32 = 64;
-pub const PIECES_MAX: usize = 256;
+pub const HANDLES_MAX: u32 = 320;
+pub const PIECES_MAX: usize = 1024;
 pub const LEVELS_MAX: u32 = 4;
 
 /// The longest command line: `COMMAND_LINE_SIZE` less the room for a crash kernel's.
@@ -113,6 +114,8 @@ pub const STAT: u64 = 3;
 pub const BIND_KERNEL: u64 = 4;
 pub const BIND_INITRD: u64 = 5;
 pub const BIND_CMDLINE: u64 = 6;
+pub const PREPEND_INITRD: u64 = 7;
+pub const LOG: u64 = 8;
 
 pub const BY_MAGIC: u64 = 0;
 pub const GZIP: u64 = 1;

@@ -8,7 +8,7 @@ use crate::harness::{equal, Context, Result};
 use crate::object::{test_run, Input, Object, Output};
 use crate::uapi::{self, Range};
 
-const STEPS_MAX: usize = 512;
+const STEPS_MAX: usize = 2048;
 /// Small buffers are before this offset. All large ones share the memory at it.
 const LARGE_AT: usize = 0x10000;
 const BUFFER_LEN_MAX: usize = uapi::GET_MAX + 1;
@@ -107,6 +107,16 @@ pub fn bind_initrd(range: Range) -> Step {
 /// BIND_CMDLINE
 pub fn bind_cmdline(range: Range) -> Step {
     carrier_null(uapi::BIND_CMDLINE, range)
+}
+
+/// PREPEND_INITRD
+pub fn prepend_initrd(range: Range) -> Step {
+    carrier_null(uapi::PREPEND_INITRD, range)
+}
+
+/// LOG
+pub fn log(text: &[u8]) -> Step {
+    carrier(uapi::LOG, Range::default(), text)
 }
 
 /// `bpf_kexec_decompress()`

@@ -3,7 +3,7 @@
 #include <linux/bpf.h>
 #include "../../../../../kexec_bpf/kexec_bpf.bpf.h"
 
-#define STEPS_MAX	512
+#define STEPS_MAX	2048
 #define BUFFER_AT_MAX	0x10000
 #define BUFFER_LEN_MAX	(KEXEC_BPF_GET_MAX + 1)
 

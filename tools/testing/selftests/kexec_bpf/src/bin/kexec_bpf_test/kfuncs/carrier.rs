@@ -6,11 +6,12 @@ use support::harness::{equal, Context, Result};
 use support::object::Input;
 use support::script::{
     bind_cmdline, bind_initrd, bind_kernel, carrier, carrier_null, decompress, get, initrd_append,
-    initrd_wrap, put, stat, Script, Step, PLACES,
+    initrd_wrap, log, prepend_initrd, put, stat, Script, Step, PLACES,
 };
 use support::uapi::{
     range, Range, BIND_CMDLINE, BIND_INITRD, BIND_KERNEL, CMDLINE, CMDLINE_MAX, GET, GET_MAX, GZIP,
-    HANDLE, HANDLES_MAX, IMAGE, INITRD, KERNEL, PUT, SIGNED, STAT, VERIFIED,
+    HANDLE, HANDLES_MAX, IMAGE, INITRD, KERNEL, LINE_MAX, LOG, PREPEND_INITRD, PUT, SIGNED, STAT,
+    VERIFIED,
 };
 
 tests! {
@@ -34,6 +35,7 @@ tests! {
     ranges_that_are_not_aligned,
     a_command_line_to_bind,
     the_longest_command_line,
+    lines_of_the_log,
 }
 
 const ERANGE: i64 = -libc::ERANGE as i64;
@@ -238,7 +240,7 @@ fn lengths_and_flags() -> Result {
 }
 
 fn unknown_operations() -> Result {
-    let steps = [0, 7, 1 << 31, (1 << 32) | GET, u64::MAX]
+    let steps = [0, 9, 1 << 31, (1 << 32) | GET, u64::MAX]
         .map(|op| (carrier(op, range(IMAGE, 0, 4), &[0; 4]), EINVAL));
     Script::load()?.check(&tens(), &steps)?;
     Ok(())
@@ -247,13 +249,20 @@ fn unknown_operations() -> Result {
 fn unknown_resources() -> Result {
     let mut steps = Vec::new();
     for resource in [KERNEL, HANDLE, HANDLE + 1, 1 << 31, u32::MAX] {
-        for op in [GET, STAT, BIND_KERNEL, BIND_INITRD, BIND_CMDLINE] {
+        for op in [
+            GET,
+            STAT,
+            BIND_KERNEL,
+            BIND_INITRD,
+            BIND_CMDLINE,
+            PREPEND_INITRD,
+        ] {
             steps.push((carrier(op, range(resource, 0, 4), &[0; 4]), ENOENT));
         }
     }
     // A program can read and extend these, but not bind them.
     for resource in [INITRD, CMDLINE] {
-        for op in [BIND_KERNEL, BIND_INITRD, BIND_CMDLINE] {
+        for op in [BIND_KERNEL, BIND_INITRD, BIND_CMDLINE, PREPEND_INITRD] {
             steps.push((carrier_null(op, range(resource, 0, 4)), ENOENT));
         }
     }
@@ -263,7 +272,16 @@ fn unknown_resources() -> Result {
 
 fn flags_are_reserved() -> Result {
     let mut steps = Vec::new();
-    for op in [GET, PUT, STAT, BIND_KERNEL, BIND_INITRD, BIND_CMDLINE] {
+    for op in [
+        GET,
+        PUT,
+        STAT,
+        BIND_KERNEL,
+        BIND_INITRD,
+        BIND_CMDLINE,
+        PREPEND_INITRD,
+        LOG,
+    ] {
         for flags in [VERIFIED, 1 << 1, 1 << 31] {
             let range = Range {
                 flags,
@@ -303,7 +321,7 @@ fn bind_and_bind_again() -> Result {
 
 fn ranges_to_bind() -> Result {
     let mut steps = Vec::new();
-    for op in [BIND_KERNEL, BIND_INITRD, BIND_CMDLINE] {
+    for op in [BIND_KERNEL, BIND_INITRD, BIND_CMDLINE, PREPEND_INITRD] {
         for (offset, len) in [
             (0, 11),
             (8, 3),
@@ -359,6 +377,7 @@ fn ranges_that_are_not_aligned() -> Result {
             (bind_initrd(range(HANDLE, 0, 4)), 0),
             (bind_cmdline(range(IMAGE, 8, 4)), 0),
             (initrd_append(archive, 0), 0),
+            (prepend_initrd(archive), 0),
             (initrd_wrap(archive, b"a", 0o400), 0),
             (decompress(archive, GZIP, 0, 0), ELIBBAD),
             (get(range(HANDLE + 2, 0, 1)), ENOENT),
@@ -372,7 +391,8 @@ fn ranges_that_are_not_aligned() -> Result {
         equal(&what, &run.done[2].buffer[..], b"name")?;
         equal(&what, &run.done[3].buffer[..], &TEN[1..])?;
         equal(&what, &run.output.kernel[..], &image[..8])?;
-        equal(&what, &run.output.initrd[..13], b"firs\0\0\0\0piece")?;
+        let initrd = b"piece\0\0\0\0\0\0\0firs";
+        equal(&what, &run.output.initrd[..16], initrd)?;
         equal(&what, &run.output.cmdline[..], b"name")?;
     }
     Ok(())
@@ -408,5 +428,18 @@ fn the_longest_command_line() -> Result {
     let output = script.check(&input, &[(bind(most), 0)])?.output;
     equal("length", output.cmdline.len(), CMDLINE_MAX)?;
     script.check_until(&input, &[(bind(most + 1), EFBIG)], libc::EFBIG)?;
+    Ok(())
+}
+
+/// What the log has is tested where a program writes to it in a load.
+fn lines_of_the_log() -> Result {
+    let steps = [
+        (log(b""), 0),
+        (log(b"a line\n\0"), 0),
+        (log(&[b'x'; LINE_MAX]), 0),
+        (log(&[b'x'; LINE_MAX + 1]), EINVAL),
+        (carrier_null(LOG, Range::default()), 0),
+    ];
+    Script::load()?.check(&tens(), &steps)?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use support::harness::{equal, Context, Result};
 use support::object::Input;
-use support::script::{bind_initrd, get, initrd_append, initrd_wrap, stat, Script};
+use support::script::{bind_initrd, get, initrd_append, initrd_wrap, prepend_initrd, stat, Script};
 use support::uapi::{
     range, Range, CMDLINE, DIR_MODE_SHIFT, HANDLE, IMAGE, INITRD, PATH_MAX, PIECES_MAX,
 };
@@ -14,6 +14,7 @@ tests! {
     zeroes_are_between_pieces,
     wrapped_files,
     wrapped_after_a_piece,
+    prepended_pieces,
     get_across_pieces,
     paths,
     modes,
@@ -171,6 +172,32 @@ fn wrapped_after_a_piece() -> Result {
     same_but_for_case("initrd", &output.initrd, &want)
 }
 
+fn prepended_pieces() -> Result {
+    let script = Script::load()?;
+    let bytes = b"0123456789";
+    let steps = [
+        (prepend_initrd(range(IMAGE, 0, 5)), 0),
+        (prepend_initrd(range(IMAGE, 9, 0)), 0),
+        (initrd_append(range(IMAGE, 5, 1), 0), 0),
+        (prepend_initrd(range(IMAGE, 6, 4)), 0),
+    ];
+    for (initrd, want) in [
+        (&b""[..], &b"6789\0\0\0\x0001234\0\0\0\0\0\0\x005"[..]),
+        (
+            b"given",
+            b"6789\0\0\0\x0001234\0\0\0\0\0\0\0given\0\0\0\0\0\0\x005",
+        ),
+    ] {
+        let input = Input {
+            initrd,
+            ..image(bytes)
+        };
+        let output = script.check(&input, &steps)?.output;
+        equal("initrd", &output.initrd[..], want)?;
+    }
+    Ok(())
+}
+
 fn get_across_pieces() -> Result {
     let bytes = b"0123456789";
     let whole = b"0123456\0\0\0\0\0\x30\x31\0\0\0\0\0\0\x39";
@@ -283,6 +310,9 @@ fn one_piece_too_many() -> Result {
     let script = Script::load()?;
     let mut steps = vec![(initrd_append(range(IMAGE, 0, 4), 0), 0); PIECES_MAX];
     steps.push((initrd_append(range(IMAGE, 0, 4), 0), EFBIG));
+    script.check_until(&image(b"data"), &steps, libc::EFBIG)?;
+    steps.pop();
+    steps.push((prepend_initrd(range(IMAGE, 0, 4)), EFBIG));
     script.check_until(&image(b"data"), &steps, libc::EFBIG)?;
     // An empty piece does not count.
     steps.pop();
