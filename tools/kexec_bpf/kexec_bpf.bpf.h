@@ -9,6 +9,13 @@
  *
  * Buffers that kfuncs read or write have to be on the stack or in .bss, and initialised:
  * constants are not writable to the program, and so are not accepted.
+ *
+ * State is in .bss, because the verifier does not track its values: that limits its work. The
+ * variables are not static, because compilers take static ones apart, and leave BTF that is wrong.
+ *
+ * Without CAP_PERFMON, the verifier wants each addition to a pointer to be the same however it is
+ * reached: of the same variable, and with a number that it does not know. So loops are those of
+ * bpf_loop(), and functions that several callers share work on one variable.
  */
 #ifndef _KEXEC_BPF_BPF_H
 #define _KEXEC_BPF_BPF_H
@@ -33,6 +40,25 @@ enum kexec_refusal {
 #include "refusals.h"
 #undef KEXEC_REFUSAL
 };
+
+/* What an index goes through. */
+__u64 kexec_index;
+
+/*
+ * An index below @size, a power of two. The compiler has to read it back from memory and to mask it
+ * then, so the verifier knows that it is below @size, and no more, whatever the code around is.
+ */
+#define kexec_below(value, size) ({		\
+	__u64 below;				\
+						\
+	kexec_index = (value);			\
+	barrier();				\
+	below = kexec_index;			\
+	barrier_var(below);			\
+	below &= (size) - 1;			\
+	barrier_var(below);			\
+	below;					\
+})
 
 /* Copies @len bytes of @resource, from @offset on. Returns @len, or a negative errno. */
 static __always_inline __s64 kexec_get(struct bpf_kexec_ctx *ctx, __u32 resource, __u64 offset,

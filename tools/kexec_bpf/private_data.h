@@ -60,7 +60,4 @@ struct kexec_private_data {
 	struct kexec_private_item items[KEXEC_PRIVATE_ITEMS_MAX];
 };
 
-_Static_assert(sizeof(struct kexec_private_item) == 264, "as in private_data.rs");
-_Static_assert(sizeof(struct kexec_private_data) == 67600, "as in private_data.rs");
-
 #endif /* _KEXEC_BPF_PRIVATE_DATA_H */

@@ -66,9 +66,7 @@ fn compile_programs(out: &Path) {
         println!("cargo:rerun-if-changed={}", source.display());
     }
     for header in [
-        "../../../kexec_bpf/kexec_bpf.bpf.h",
-        "../../../kexec_bpf/refusals.h",
-        "../../../kexec_bpf/zboot.h",
+        "../../../kexec_bpf",
         "../../../../include/uapi/linux/kexec_bpf.h",
     ] {
         println!("cargo:rerun-if-changed={header}");

@@ -14,6 +14,8 @@ pub mod fail_nth;
 pub mod kexec_file;
 pub mod load;
 pub mod object;
+#[path = "../../../../kexec_bpf/src/private_data.rs"]
+pub mod private_data;
 pub mod script;
 #[path = "../../../../kexec_bpf/src/uapi.rs"]
 pub mod uapi;

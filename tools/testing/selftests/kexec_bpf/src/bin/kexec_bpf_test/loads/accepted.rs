@@ -31,17 +31,30 @@ const LINUX: usize = 65_536;
 /// The command line of small.efi.
 const CMDLINE: &str = "panic=-1 from=image";
 
-fn initrd_len(image: &[u8]) -> usize {
+fn section_len(image: &[u8], name: &str) -> usize {
     let sections = pe::sections(image);
-    sections
-        .iter()
-        .find(|section| section.name == ".initrd")
-        .map_or(0, |section| section.len)
+    let section = sections.iter().find(|section| section.name == name);
+    section.map_or(0, |section| section.len)
 }
+
+/// Where the next archive begins in an initrd of one archive.
+fn after(len: usize) -> usize {
+    len.next_multiple_of(4) + 4
+}
+
+/// The length of an initrd after the program has put the image's `.osrel` into it, here: archive
+/// headers for `.extra`, `.extra/os-release` and the end.
+fn with_os_release(image: &[u8], here: usize) -> usize {
+    let len = section_len(image, ".osrel");
+    here + 120 + 128 + len.next_multiple_of(4) + 124
+}
+
+const OS_RELEASE: &str = "program: 12 bytes appended to the initrd";
 
 fn dry_run() -> Result {
     let image = image("small")?;
-    let initrd = initrd_len(&image);
+    let initrd = section_len(&image, ".initrd");
+    let whole = with_os_release(&image, after(initrd));
     let run = Load::dry(&file(&image)?).run();
     run.check(
         0,
@@ -49,12 +62,13 @@ fn dry_run() -> Result {
             SIGNED,
             "level 0: key *",
             &format!("program: kernel of {LINUX} bytes"),
-            &format!("program: initrd of {initrd} bytes"),
             &format!(
                 "program: {} bytes appended to the command line",
                 CMDLINE.len()
             ),
-            &format!("kernel: {LINUX} bytes, initrd: {initrd} bytes, command line: '{CMDLINE}'"),
+            &format!("program: initrd of {initrd} bytes"),
+            OS_RELEASE,
+            &format!("kernel: {LINUX} bytes, initrd: {whole} bytes, command line: '{CMDLINE}'"),
             "accepted, not installed: dry run",
         ],
     )?;
@@ -62,10 +76,12 @@ fn dry_run() -> Result {
 }
 
 fn initrd_and_command_line_of_the_caller() -> Result {
-    let (image, initrd) = (file(&image("plain")?)?, file(b"an initrd")?);
+    let bytes = image("plain")?;
+    let whole = with_os_release(&bytes, after(9));
+    let (image, initrd) = (file(&bytes)?, file(b"an initrd")?);
     let load = Load {
         initrd: initrd.as_raw_fd(),
-        cmdline: b"quiet \x01 \xff",
+        cmdline: b"quiet \x80 \xff",
         ..Load::dry(&image)
     };
     load.run().check(
@@ -76,7 +92,10 @@ fn initrd_and_command_line_of_the_caller() -> Result {
             "level 0: key *",
             "caller's initrd: 9 bytes",
             &format!("program: kernel of {LINUX} bytes"),
-            &format!("kernel: {LINUX} bytes, initrd: 9 bytes, command line: 'quiet ? ?'"),
+            "program: command line of 0 bytes",
+            "program: 9 bytes appended to the command line",
+            OS_RELEASE,
+            &format!("kernel: {LINUX} bytes, initrd: {whole} bytes, command line: 'quiet ? ?'"),
             "accepted, not installed: dry run",
         ],
     )
@@ -106,13 +125,15 @@ fn nested_images() -> Result {
         let image = image(&format!("nested-{levels}"))?;
         let run = Load::dry(&file(&image)?).run();
         let mut lines = vec![SIGNED.to_string()];
+        let mut initrd = 0;
         for level in 0..levels {
             lines.push(format!("level {level}: key *"));
             lines.push("program: kernel of *".into());
-            lines.push("program: initrd of 0 bytes".into());
+            lines.push(OS_RELEASE.into());
+            initrd = with_os_release(&image, initrd);
         }
         lines.push(format!(
-            "kernel: {LINUX} bytes, initrd: 0 bytes, command line: ''"
+            "kernel: {LINUX} bytes, initrd: {initrd} bytes, command line: ''"
         ));
         lines.push("accepted, not installed: dry run".into());
         run.check(0, &lines.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -139,7 +160,9 @@ fn unsigned_image() -> Result {
         ("untrusted", libc::EKEYREJECTED, "no trusted key signed it"),
         ("revoked", libc::EKEYREVOKED, "it or its signer was revoked"),
     ] {
-        let run = Load::dry(&file(&image(name)?)?).run();
+        let image = image(name)?;
+        let initrd = with_os_release(&image, 0);
+        let run = Load::dry(&file(&image)?).run();
         if enforced() {
             run.refused(errno, &format!("image: {why}"))?;
             continue;
@@ -150,8 +173,8 @@ fn unsigned_image() -> Result {
                 &format!("image: not verified: {why}"),
                 "level 0: key *",
                 &format!("program: kernel of {LINUX} bytes"),
-                "program: initrd of 0 bytes",
-                &format!("kernel: {LINUX} bytes, initrd: 0 bytes, command line: ''"),
+                OS_RELEASE,
+                &format!("kernel: {LINUX} bytes, initrd: {initrd} bytes, command line: ''"),
                 "accepted, not installed: dry run",
             ],
         )
@@ -276,7 +299,7 @@ fn as_crash_kernel() -> Result {
 
 fn load_and_unload() -> Result {
     let image = image("good")?;
-    let initrd = initrd_len(&image);
+    let initrd = section_len(&image, ".initrd");
     let file = file(&image)?;
     let run = Load {
         flags: 0,
@@ -289,8 +312,9 @@ fn load_and_unload() -> Result {
             SIGNED,
             "level 0: key *",
             "program: kernel of *",
-            &format!("program: initrd of {initrd} bytes"),
             "program: *",
+            &format!("program: initrd of {initrd} bytes"),
+            OS_RELEASE,
             "kernel: *",
             "accepted, installed",
         ],

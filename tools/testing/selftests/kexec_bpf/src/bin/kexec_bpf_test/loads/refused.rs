@@ -313,7 +313,7 @@ fn the_callers_with_the_images_own() -> Result {
     for (cmdline, initrd, refusal) in [
         (&b"quiet"[..], -1, 5),
         (b"", initrd.as_raw_fd(), 4),
-        (b"quiet", initrd.as_raw_fd(), 4),
+        (b"quiet", initrd.as_raw_fd(), 5),
     ] {
         let run = Load {
             cmdline,

@@ -4,6 +4,7 @@
 
 pub mod first;
 pub mod uki;
+pub mod uki_extras;
 pub mod zboot;
 
 use support::harness::{equal, Result};
@@ -16,6 +17,9 @@ const NO_KERNEL: i32 = 3;
 const INITRD: i32 = 4;
 const CMDLINE: i32 = 5;
 const ALGORITHM: i32 = 7;
+const PRIVATE_DATA: i32 = 8;
+const PROFILE: i32 = 9;
+const ADDON: i32 = 10;
 
 /// The program for UKIs.
 fn uki() -> Result<Object> {

@@ -4,7 +4,7 @@
 
 use support::harness::{equal, Context, Result};
 use support::object::Input;
-use support::pe;
+use support::pe::{self, put};
 use support::uapi::{CRASH, ENFORCED, SIGNED};
 
 use super::{parts, returned, run, uki, CMDLINE, INITRD, MALFORMED, NO_KERNEL};
@@ -13,7 +13,9 @@ tests! {
     BELOW_CONFIDENTIALITY;
     uki_parts,
     uki_policy,
+    uki_same_as_the_callers,
     uki_microcode,
+    uki_many_sections,
     uki_without_kernel,
     uki_that_is_none,
     uki_unsigned,
@@ -22,13 +24,11 @@ tests! {
 fn uki_parts() -> Result {
     let object = uki()?;
     let image = pe::image(&[
-        (".osrel", b"ID=test"),
         (".cmdline", b" root=/dev/vda\tquiet \n\0"),
         (".initrd", b"an initrd"),
         (".linux", b"a kernel of odd length"),
         (".linux", b"a second one"),
-        (".profile", b"TITLE=other"),
-        (".initrd", b"of another profile"),
+        (".ucode", b""),
     ]);
     for flags in [0, SIGNED, SIGNED | ENFORCED, SIGNED | ENFORCED | CRASH] {
         let input = Input {
@@ -77,8 +77,8 @@ fn uki_policy() -> Result {
         );
         let refused = |given: bool, own: bool| enforced && given && own;
         let returned = match () {
-            () if refused(initrd, own_initrd) => INITRD,
             () if refused(cmdline, own_cmdline) => CMDLINE,
+            () if refused(initrd, own_initrd) => INITRD,
             () => 0,
         };
         equal(format!("{what}: returned"), output.returned, returned)?;
@@ -99,9 +99,12 @@ fn uki_policy() -> Result {
 
 fn uki_microcode() -> Result {
     let object = uki()?;
-    for (initrd, want) in [
-        (&b"initrd"[..], &b"ucode\0\0\0\0\0\0\0initrd"[..]),
-        (b"", b"ucode"),
+    let none = &b""[..];
+    for (initrd, given, want) in [
+        (&b"initrd"[..], none, &b"ucode\0\0\0\0\0\0\0initrd"[..]),
+        (none, none, b"ucode"),
+        (none, b"caller's", b"ucode\0\0\0\0\0\0\0caller's"),
+        (b"initrd", b"initrd", b"ucode\0\0\0\0\0\0\0initrd"),
     ] {
         let image = pe::image(&[
             (".linux", b"a kernel"),
@@ -110,9 +113,70 @@ fn uki_microcode() -> Result {
         ]);
         let input = Input {
             image: &image,
+            initrd: given,
+            flags: SIGNED | ENFORCED,
             ..Input::default()
         };
         parts(&run(&object, &input), b"a kernel", want, b"")?;
+    }
+    Ok(())
+}
+
+/// What equals the image's own is no other one, also if it is read in several pieces.
+fn uki_same_as_the_callers() -> Result {
+    let object = uki()?;
+    let long: Vec<u8> = (0..200_003u32).map(|i| (i % 251) as u8).collect();
+    for own in [&b"x"[..], b"an initrd", &long] {
+        let image = pe::image(&[
+            (".linux", b"a kernel"),
+            (".initrd", own),
+            (".cmdline", b" a\tb\n"),
+        ]);
+        let run = |initrd: &[u8], cmdline| {
+            let input = Input {
+                image: &image,
+                initrd,
+                cmdline,
+                flags: SIGNED | ENFORCED,
+                repeat: 2,
+                ..Input::default()
+            };
+            run(&object, &input)
+        };
+        parts(&run(own, b"a b "), b"a kernel", own, b"a b")?;
+        let mut other = own.to_vec();
+        *other.last_mut().expect("it is not empty") ^= 1;
+        equal("initrd", run(&other, b"").returned, INITRD)?;
+        other.pop();
+        other.extend(b"xy");
+        equal("longer initrd", run(&other, b"").returned, INITRD)?;
+        equal("command line", run(b"", b"a  b").returned, CMDLINE)?;
+    }
+    Ok(())
+}
+
+/// The program reads the section table in pieces.
+fn uki_many_sections() -> Result {
+    const HEADER: usize = 40;
+    let object = uki()?;
+    for count in [96, 97, 1024, 1025, 65535usize] {
+        let mut image = pe::image(&[(".linux", b"a kernel")]);
+        let table = pe::header(&image) + 24 + 112 + 16 * 8;
+        let at = (table + count * HEADER).next_multiple_of(8);
+        let linux = image[table..table + HEADER].to_vec();
+        image.resize(at + 8, 0);
+        image[table..].fill(0);
+        image[at..].copy_from_slice(b"a kernel");
+        let last = table + (count - 1) * HEADER;
+        image[last..last + HEADER].copy_from_slice(&linux);
+        put(&mut image, last + 20, (at as u32).to_le_bytes());
+        let count_at = pe::header(&image) + 6;
+        put(&mut image, count_at, (count as u16).to_le_bytes());
+        let input = Input {
+            image: &image,
+            ..Input::default()
+        };
+        parts(&run(&object, &input), b"a kernel", b"", b"").context(count)?;
     }
     Ok(())
 }

@@ -339,8 +339,8 @@ fn loads() -> Result {
 /// The program of the UKI unpacks the kernel, or that of the zboot image does so as the next level.
 fn loads_in_uki() -> Result {
     let rest = [
-        "program: initrd of 0 bytes",
         "program: 19 bytes appended to the command line",
+        "program: 12 bytes appended to the initrd",
     ];
     let lines = [&["level 0: key *", DECOMPRESSED, BOUND], &rest[..]].concat();
     dry("uki-zboot-nobpf", b"", b"", &lines)?;
