@@ -8,6 +8,7 @@ help:
 	@echo 'make check-debug   the tests of the kernel, on x86_64, with KASAN, lockdep, kmemleak and the like (hours)'
 	@echo 'make suite NAME=NAME      one suite of scripts/suites, for instance boot, style or parsers'
 	@echo 'make selftest NAME=NAME   the selftests whose names contain NAME: make selftest NAME=kfuncs::carrier [LOCKDOWN=integrity]'
+	@echo 'make verify        that the verifier takes the programs for images from each compiler, with each option'
 	@echo 'make kunit         the KUnit tests of parsers and decompression, in user-mode Linux; with ARCH=x86_64 all of them'
 	@echo 'make adversary     everything that the tests let root try, under each lockdown level (hours)'
 	@echo 'make fuzz          the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
@@ -35,6 +36,8 @@ selftest:
 	@scripts/selftest $(if $(LOCKDOWN),--lockdown $(LOCKDOWN)) $(NAME)
 kunit:
 	@scripts/kunit $(if $(ARCH),--arch $(ARCH)) $(NAME)
+verify:
+	@scripts/suites/verify --all
 adversary:
 	@for level in integrity confidentiality none; do \
 		scripts/selftest --lockdown $$level --all adversary:: || status=1; \
@@ -56,4 +59,4 @@ vm:
 clean:
 	@scripts/clean
 
-.PHONY: help demo check check-debug suite selftest kunit adversary bench fuzz kernel install series series-check vm clean
+.PHONY: help demo check check-debug suite selftest verify kunit adversary bench fuzz kernel install series series-check vm clean
