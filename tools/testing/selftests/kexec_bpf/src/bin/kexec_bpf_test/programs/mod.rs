@@ -2,6 +2,7 @@
 
 //! The programs of tools/kexec_bpf and of the documentation, on images that the tests make.
 
+pub mod command;
 pub mod first;
 pub mod uki;
 pub mod uki_extras;
