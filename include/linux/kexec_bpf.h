@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the C part of kexec_bpf_load(2), kfuncs.c and shim.c in kernel/kexec_bpf,
- * and the Rust part. Rust sees this file, and every header that it includes, through bindgen. Some
- * headers are included for Rust alone.
+ * The contract between the C part of kexec_bpf_load(2), which is ffi.c, kfuncs.c and prog_type.c in
+ * kernel/kexec_bpf, and the Rust part. Rust sees this file, and every header that it includes,
+ * through bindgen. Some headers are included for Rust alone.
  */
 #ifndef _LINUX_KEXEC_BPF_H
 #define _LINUX_KEXEC_BPF_H

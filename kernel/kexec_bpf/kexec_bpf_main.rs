@@ -36,7 +36,7 @@
 //! `unsafe` is in `exports`, `ffi` and `klib` only, and in `benchmark` where that is built.
 //!
 //! Files and memory of user space can make a load wait for any time. Meanwhile it holds no lock,
-//! and its program does not count as running; see `kexec_bpf_enter()` in `shim.c`.
+//! and its program does not count as running; see `kexec_bpf_enter()` in `prog_type.c`.
 
 use core::ffi::CStr;
 
