@@ -85,6 +85,12 @@ package() {
 	[ "$arch" = x86_64 ] || "$top/scripts/build/deb" "$1" "$deb_arch"
 }
 
+# cargo_target: prints the directory where cargo builds the selftests, and the command, too: they share Rust's standard
+# library, where cargo builds it.
+cargo_target() {
+	echo "$cache/selftests-$arch-$KEXEC_BPF_TOOLCHAIN/cargo"
+}
+
 # efi_stub: prints systemd's stub, of which UKIs are made.
 efi_stub() {
 	echo "$(package systemd-boot-efi)/usr/lib/systemd/boot/efi/linux$efi_arch.efi.stub"
