@@ -72,8 +72,8 @@ fn arguments_of_a_tracepoint() -> Result {
     )
 }
 
-/// In a program that may sleep nobody holds the RCU lock, so the replacement has to take it. It must
-/// not sleep all the same, and replaces no function of a program of the other kind.
+/// In a program that may sleep nobody holds the RCU lock, so the replacement has to take it. It
+/// must not sleep all the same, and replaces no function of a program of the other kind.
 fn program_that_sleeps() -> Result {
     const FUNCTION: &str = "at_hook";
     let sleeps = load("sleeps", None).context("sleeps")?;

@@ -45,8 +45,8 @@ fn dos_header() -> Result {
         image.put32(0x3c, 0x20);
         put(&mut image.bytes, 0x20, *b"PE\0\0");
     })?;
-    // The first file ends with the PE signature, and lacks the file header. The second ends with the
-    // file header, and lacks the optional header.
+    // The first file ends with the PE signature, and lacks the file header. The second ends with
+    // the file header, and lacks the optional header.
     for (at, field) in [(len - 4, len - 4), (len - 24, len)] {
         malformed("the data ends inside a field", field, |image| {
             image.put32(0x3c, at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Images whose components are below the SBAT level. Under secure boot, scripts/vm sets the level in
-//! place of shim; otherwise there is none.
+//! Images whose components are below the SBAT level. Under secure boot, scripts/vm sets the level
+//! in place of shim; otherwise there is none.
 
 use support::harness::{Context, Result};
 use support::load::{policy_image, secure_boot};
