@@ -150,6 +150,7 @@ s64 kexec_bpf_rs_decompress(struct bpf_kexec_ctx *ctx, const struct bpf_kexec_ra
 s64 kexec_bpf_rs_initrd_append(struct bpf_kexec_ctx *ctx, const struct bpf_kexec_range *src,
 			       const void *path, u64 path_len, u64 mode);
 s64 kexec_bpf_rs_cmdline_append(struct bpf_kexec_ctx *ctx, const void *text, u64 len, u64 flags);
-s64 kexec_bpf_rs_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags);
+s64 kexec_bpf_rs_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags,
+			 const struct bpf_kexec_range *digest);
 
 #endif /* _LINUX_KEXEC_BPF_H */

@@ -19,9 +19,14 @@ use crate::{
     decompress,
     ffi::ProgramMemory,
     file,
+    identity::Hex,
     initrd::cpio::{
         Archive,
         PATH_MAX, //
+    },
+    klib::{
+        self,
+        SHA256_LEN, //
     },
     level::{
         CallError,
@@ -310,22 +315,48 @@ impl Level<'_> {
     }
 
     /// `bpf_kexec_read_fd()`
-    pub(crate) fn read_fd(&mut self, fd: i64, flags: u64) -> Called {
-        const VERIFY: u64 = bindings::BPF_KEXEC_VERIFY_PE as u64;
+    pub(crate) fn read_fd(
+        &mut self,
+        fd: i64,
+        flags: u64,
+        digest: Option<&bpf_kexec_range>,
+    ) -> Called {
         const WHAT: &str = "program: file";
-        let verify = match flags {
-            0 => false,
-            VERIFY => true,
+        const SIGNATURE: u64 = bindings::BPF_KEXEC_VERIFY_PE as u64;
+        const SHA256: u64 = bindings::BPF_KEXEC_VERIFY_SHA256 as u64;
+        // A range that is refused does not cost the descriptor.
+        let digest = match (flags, digest) {
+            (0 | SIGNATURE, None) => None,
+            (SHA256, Some(range)) => Some(self.sha256(range)?),
             _ => return INVALID,
         };
         let Ok(fd) = i32::try_from(fd) else {
             return INVALID;
         };
         let file = self.session.open(fd, WHAT)?;
-        let bytes = file::read(&file, verify, WHAT)?;
-        let covered = match verify {
-            false => Covered::Nothing,
-            true => {
+        let bytes = file::read(&file, flags != 0, WHAT)?;
+        let covered = match digest {
+            Some(digest) => {
+                let found = klib::sha256_unless_killed(&bytes).ok_or_else(|| {
+                    let why = "killed by a signal while its SHA-256 was made";
+                    Refusal::new(EINTR, fmt!("{WHAT}: {why}"))
+                })?;
+                let hex = Hex(&found);
+                if digest.bytes() != found {
+                    let why = "which is not the expected one";
+                    return Err(Refusal::new(
+                        EKEYREJECTED,
+                        fmt!("{WHAT}: its SHA-256 is {hex}, {why}"),
+                    )
+                    .into());
+                }
+                self.session
+                    .log
+                    .line(fmt!("{WHAT}: has the expected SHA-256, {hex}"));
+                digest.covers_result()
+            }
+            None if flags == 0 => Covered::Nothing,
+            None => {
                 let pe = Pe::parse(&bytes).context(fmt!("{WHAT}"))?;
                 let (digest, signer) = signature::verify(&bytes, &pe)
                     .map_err(|why| Refusal::new(why.errno(), fmt!("{WHAT}: {why}")))?;
@@ -337,6 +368,25 @@ impl Level<'_> {
         };
         let handle = self.add(Resource::new(bytes, covered)?)?;
         Ok(handle.into())
+    }
+
+    /// The expected SHA-256 of a file.
+    fn sha256(&self, range: &bpf_kexec_range) -> Result<Resource, CallError> {
+        const WHAT: &str = "program: digest of a file";
+        if range.flags != 0 {
+            return Err(CallError::Contract(EINVAL));
+        }
+        let digest = self.range(range)?;
+        let len = digest.bytes().len();
+        if len != SHA256_LEN {
+            let why = "it has to have that of a SHA-256";
+            return Err(Refusal::new(ELIBBAD, fmt!("{WHAT}: length {len}: {why}")).into());
+        }
+        if self.session.enforced && !digest.is_verified() {
+            let why = "no signature covers all of it";
+            return Err(Refusal::new(EACCES, fmt!("{WHAT}: {why}")).into());
+        }
+        Ok(digest)
     }
 }
 

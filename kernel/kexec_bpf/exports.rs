@@ -215,15 +215,21 @@ pub(crate) unsafe extern "C" fn kexec_bpf_rs_cmdline_append(
 ///
 /// # Safety
 ///
-/// The arguments are those of the kfunc. The verifier has checked them.
+/// The arguments are those of the kfunc. The verifier has checked them, except for the alignment of
+/// pointers.
 #[export]
 pub(crate) unsafe extern "C" fn kexec_bpf_rs_read_fd(
     ctx: *mut bpf_kexec_ctx,
     fd: i64,
     flags: u64,
+    digest: *const bpf_kexec_range,
 ) -> i64 {
+    let digest = (!digest.is_null()).then(|| {
+        // SAFETY: The verifier found that it is valid for a range if it is not NULL.
+        unsafe { read_range(digest) }
+    });
     // SAFETY: The verifier found that it is the context.
-    unsafe { call(ctx, |level| level.read_fd(fd, flags)) }
+    unsafe { call(ctx, |level| level.read_fd(fd, flags, digest.as_ref())) }
 }
 
 #[cfg(CONFIG_KEXEC_BPF_KUNIT_TEST)]

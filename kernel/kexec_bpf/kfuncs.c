@@ -147,29 +147,42 @@ __bpf_kfunc s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, 
  * bpf_kexec_read_fd() - read one of the caller's files
  * @ctx: the program's context
  * @fd: its descriptor, for instance from the private data
- * @flags: BPF_KEXEC_VERIFY_PE: the file has to be a PE image that keeps the same rules as the
- *   image, with a valid signature, even where signatures are not enforced; or 0
+ * @flags: one of these, or 0
+ * @digest__nullable: the expected SHA-256 for BPF_KEXEC_VERIFY_SHA256, its flags have to be 0; else
+ *   NULL
+ *
+ * BPF_KEXEC_VERIFY_PE
+ *   The file has to be a PE image that keeps the same rules as the image, with a valid signature,
+ *   even where signatures are not enforced. The bytes that the signature covers are verified.
+ * BPF_KEXEC_VERIFY_SHA256
+ *   The file has to have this SHA-256, even where signatures are not enforced. All of it is
+ *   verified if the 32 bytes of the digest are. Where signatures are enforced, they have to be.
  *
  * A descriptor can be taken once in a load, over all levels, even if it is not open. Security
- * modules and IMA see a kernel image if the file is to be verified, otherwise an initrd. A file
- * that is not to be verified may be empty.
+ * modules and IMA see a kernel image if a flag is set, otherwise an initrd. Without a flag, the
+ * file may be empty.
  *
  * Return:
  * * the handle of the file's content
- * * -EINVAL: unknown flags, or not a number that a descriptor can have
+ * * -ENOENT, -ERANGE: see Ranges
+ * * -EINVAL: unknown flags, a digest without BPF_KEXEC_VERIFY_SHA256 or the other way around, or
+ *   not a number that a descriptor can have
  * * -EBADF: not a regular file that is open for reading, or already taken
  * * -EBUSY: the file is open for writing
  * * -EIO: the file cannot be read, or changed meanwhile
- * * -EKEYREJECTED: no trusted key signed the file, or a security module rejected it
+ * * -EKEYREJECTED: no trusted key signed the file, it has another digest, or a security module
+ *   rejected it
  * * -EKEYREVOKED: the file's digest or its signer was revoked
- * * -ENOEXEC: not a PE image
- * * -ELIBBAD: the image or its signature is malformed
+ * * -ENOEXEC: not a PE image, or an empty file
+ * * -ELIBBAD: the image or its signature is malformed, or the digest does not have 32 bytes
  * * -ENOPKG: an algorithm of the signature is not supported
+ * * -EACCES: signatures are enforced, and a byte of the digest is not verified; ends the load
  * * -EFBIG: over a limit: length of the file, files, handles, memory; ends the load
  */
-__bpf_kfunc s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags)
+__bpf_kfunc s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, s64 fd, u64 flags,
+				  struct bpf_kexec_range *digest__nullable)
 {
-	return kexec_bpf_rs_read_fd(ctx, fd, flags);
+	return kexec_bpf_rs_read_fd(ctx, fd, flags, digest__nullable);
 }
 
 __bpf_kfunc_end_defs();

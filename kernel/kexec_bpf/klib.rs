@@ -61,6 +61,28 @@ pub fn sha256(bytes: &[u8]) -> [u8; SHA256_LEN] {
     digest
 }
 
+/// SHA-256 of many bytes. `None` if the task is killed meanwhile.
+pub fn sha256_unless_killed(bytes: &[u8]) -> Option<[u8; SHA256_LEN]> {
+    /// The number of bytes between two checks for a signal.
+    const STEP: usize = 16 << 20;
+
+    let mut state = MaybeUninit::<bindings::sha256_ctx>::uninit();
+    let state = state.as_mut_ptr();
+    let mut digest = [0; SHA256_LEN];
+    // SAFETY: The pointer is that of a local variable, and valid for writing.
+    unsafe { bindings::sha256_init(state) };
+    for bytes in bytes.chunks(STEP) {
+        if killed() {
+            return None;
+        }
+        // SAFETY: The state was initialised above, the slice is valid for its length.
+        unsafe { bindings::__sha256_update(&raw mut (*state).ctx, bytes.as_ptr(), bytes.len()) };
+    }
+    // SAFETY: The state was initialised above, `digest` has room for a digest.
+    unsafe { bindings::sha256_final(state, digest.as_mut_ptr()) };
+    Some(digest)
+}
+
 /// The CRC-32 of gzip, of `bytes` and those before them. `before` is the CRC-32 of the latter: 0 if
 /// there are none.
 pub fn crc32(before: u32, bytes: &[u8]) -> u32 {

@@ -59,7 +59,7 @@ static __always_inline __s64 addons_open(struct items_walk *walk)
 	struct bpf_kexec_range file = {};
 	__s64 ret;
 
-	ret = bpf_kexec_read_fd(walk->ctx, walk->item->fd, how);
+	ret = bpf_kexec_read_fd(walk->ctx, walk->item->fd, how, NULL);
 	if (ret < 0)
 		return ret;
 	file.resource = ret;

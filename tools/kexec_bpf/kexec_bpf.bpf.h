@@ -32,7 +32,8 @@ __s64 bpf_kexec_initrd_append(struct bpf_kexec_ctx *ctx, struct bpf_kexec_range 
 			      __u64 path_len, __u64 mode) __ksym;
 __s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, __u64 text_len,
 			       __u64 flags) __ksym;
-__s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags) __ksym;
+__s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags,
+			struct bpf_kexec_range *digest) __ksym;
 
 /* Why the programs of this directory refuse an image; kexec-bpf prints the reasons in words. */
 enum kexec_refusal {

@@ -115,7 +115,7 @@ static __always_inline __s64 places_put_item(struct items_walk *walk)
 	ret = places_name(walk);
 	if (ret < 0)
 		return ret;
-	ret = bpf_kexec_read_fd(walk->ctx, walk->item->fd, 0);
+	ret = bpf_kexec_read_fd(walk->ctx, walk->item->fd, 0, NULL);
 	if (ret < 0)
 		return ret;
 	content.resource = ret;

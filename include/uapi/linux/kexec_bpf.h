@@ -139,6 +139,7 @@ enum bpf_kexec_algo {
 
 /* flags of bpf_kexec_read_fd() */
 #define BPF_KEXEC_VERIFY_PE	(1ULL << 0)	/* a PE file with a valid signature */
+#define BPF_KEXEC_VERIFY_SHA256	(1ULL << 1)	/* a file with the SHA-256 in a range */
 
 /**
  * struct bpf_kexec_test - ctx_in and ctx_out of BPF_PROG_TEST_RUN

@@ -128,6 +128,7 @@ pub const DIR_MODE_SHIFT: u32 = 16;
 
 pub const EXACT: u64 = 1 << 0;
 pub const VERIFY_PE: u64 = 1 << 0;
+pub const VERIFY_SHA256: u64 = 1 << 1;
 
 /// `struct bpf_kexec_test`
 #[repr(C)]

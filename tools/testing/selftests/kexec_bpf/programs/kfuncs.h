@@ -173,7 +173,8 @@ __s64 bpf_kexec_cmdline_append(struct bpf_kexec_ctx *ctx, void *text, __u64 text
 	return 0;
 }
 
-__s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags)
+__s64 bpf_kexec_read_fd(struct bpf_kexec_ctx *ctx, __s64 fd, __u64 flags,
+			struct bpf_kexec_range *digest)
 {
 	if (fd < FD || fd >= FD + FILES_MAX || files[fd - FD].taken)
 		return -EBADF;

@@ -20,6 +20,7 @@ const INITRD_APPEND: u32 = 3;
 const INITRD_WRAP: u32 = 4;
 const CMDLINE_APPEND: u32 = 5;
 const READ_FD: u32 = 6;
+const READ_FD_SHA256: u32 = 7;
 
 /// One call of a kfunc.
 #[derive(Clone)]
@@ -142,6 +143,11 @@ pub fn cmdline_append(text: &[u8], flags: u64) -> Step {
 /// `bpf_kexec_read_fd()`
 pub fn read_fd(fd: i64, flags: u64) -> Step {
     Step::new(READ_FD, Range::default(), [fd as u64, flags, 0], &[])
+}
+
+/// `bpf_kexec_read_fd()` with a digest.
+pub fn read_fd_sha256(fd: i64, flags: u64, digest: Range) -> Step {
+    Step::new(READ_FD_SHA256, digest, [fd as u64, flags, 0], &[])
 }
 
 /// The result of a step.

@@ -56,6 +56,7 @@ fn constants() {
         DIR_MODE_SHIFT = BPF_KEXEC_DIR_MODE_SHIFT,
         EXACT = BPF_KEXEC_EXACT,
         VERIFY_PE = BPF_KEXEC_VERIFY_PE,
+        VERIFY_SHA256 = BPF_KEXEC_VERIFY_SHA256,
     }
 }
 

@@ -47,7 +47,7 @@ static __s64 append_text(struct bpf_kexec_ctx *ctx, __u64 len)
 static __s64 decompress(struct bpf_kexec_ctx *ctx, __s64 fd)
 {
 	struct bpf_kexec_range range = {};
-	__s64 ret = bpf_kexec_read_fd(ctx, fd, 0);
+	__s64 ret = bpf_kexec_read_fd(ctx, fd, 0, NULL);
 
 	if (ret < 0)
 		return ret;
@@ -69,7 +69,7 @@ static __s64 append_twice(struct bpf_kexec_ctx *ctx, __s64 fd)
 {
 	struct bpf_kexec_range kernel = { .resource = BPF_KEXEC_IMAGE, .len = 8 };
 	struct bpf_kexec_range file = {};
-	__s64 ret = bpf_kexec_read_fd(ctx, fd, 0);
+	__s64 ret = bpf_kexec_read_fd(ctx, fd, 0, NULL);
 
 	if (ret < 0)
 		return ret;
@@ -99,7 +99,7 @@ int obey(struct bpf_kexec_ctx *ctx)
 	case PRIVATE_RETURN:
 		return value->a;
 	case PRIVATE_READ_FD:
-		return bpf_kexec_read_fd(ctx, value->a, value->b);
+		return bpf_kexec_read_fd(ctx, value->a, value->b, NULL);
 	case PRIVATE_PUT:
 		bpf_loop(value->a, put, &state, 0);
 		return state.ret;
@@ -110,7 +110,7 @@ int obey(struct bpf_kexec_ctx *ctx)
 		return append_text(ctx, value->a);
 	case PRIVATE_CHANGED:
 		before = first_op();
-		bpf_kexec_read_fd(ctx, value->a, 0);
+		bpf_kexec_read_fd(ctx, value->a, 0, NULL);
 		return first_op() != before;
 	case PRIVATE_DECOMPRESS:
 		return decompress(ctx, value->a);

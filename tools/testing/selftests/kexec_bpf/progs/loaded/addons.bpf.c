@@ -33,7 +33,7 @@ static int take(__u32 i, struct state *state)
 	value = bpf_map_lookup_elem(&private, &key);
 	if (!value)
 		return 1;
-	state->ret = bpf_kexec_read_fd(state->ctx, value->fd, 0);
+	state->ret = bpf_kexec_read_fd(state->ctx, value->fd, 0, NULL);
 	if (state->ret < 0)
 		return 1;
 	range.resource = state->ret;

@@ -15,6 +15,7 @@ enum kfunc {
 	INITRD_WRAP	= 4,
 	CMDLINE_APPEND	= 5,
 	READ_FD		= 6,
+	READ_FD_SHA256	= 7,	/* with a digest */
 };
 
 /* Where the range of a call is. */
@@ -155,7 +156,10 @@ static int take_step(__u32 i, struct state *state)
 		ret = bpf_kexec_cmdline_append(ctx, buf, len, step->args[0]);
 		break;
 	case READ_FD:
-		ret = bpf_kexec_read_fd(ctx, step->args[0], step->args[1]);
+		ret = bpf_kexec_read_fd(ctx, step->args[0], step->args[1], NULL);
+		break;
+	case READ_FD_SHA256:
+		ret = bpf_kexec_read_fd(ctx, step->args[0], step->args[1], range);
 		break;
 	}
 	if (step->place)

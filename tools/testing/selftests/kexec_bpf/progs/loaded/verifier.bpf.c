@@ -158,7 +158,7 @@ int range_null(struct bpf_kexec_ctx *ctx)
 SEC("?syscall")
 int other_type(struct bpf_kexec_ctx *ctx)
 {
-	return bpf_kexec_read_fd(ctx, 0, 0);
+	return bpf_kexec_read_fd(ctx, 0, 0, NULL);
 }
 
 SEC("?freplace")

@@ -7,13 +7,16 @@ use std::os::fd::AsRawFd;
 use std::thread;
 
 use rustix::pipe::pipe;
+use sha2::{Digest, Sha256};
 
 use support::fuse::{Fuse, Mode};
 use support::harness::{equal, Result};
 use support::load::{file, image, write_only};
 use support::object::Input;
-use support::script::{get, read_fd, stat, Script};
-use support::uapi::{range, Range, HANDLE, VERIFIED, VERIFY_PE};
+use support::script::{bind_kernel, get, put, read_fd, read_fd_sha256, stat, Script, Step, PLACES};
+use support::uapi::{
+    range, Range, ENFORCED, HANDLE, IMAGE, INITRD, SIGNED, VERIFIED, VERIFY_PE, VERIFY_SHA256,
+};
 
 tests! {
     ON_X86_64;
@@ -28,11 +31,21 @@ tests! {
     signed_images,
     unsigned_images,
     damaged_images,
+    expected_digests,
+    other_digests,
+    digests_that_are_not_verified,
+    digests_of_another_length,
+    digests_and_flags,
+    a_digest_that_is_refused_does_not_cost_the_descriptor,
 }
 
+const EACCES: i64 = -libc::EACCES as i64;
 const EBADF: i64 = -libc::EBADF as i64;
 const EINVAL: i64 = -libc::EINVAL as i64;
 const EBUSY: i64 = -libc::EBUSY as i64;
+const ELIBBAD: i64 = -libc::ELIBBAD as i64;
+const ENOENT: i64 = -libc::ENOENT as i64;
+const ERANGE: i64 = -libc::ERANGE as i64;
 const EKEYREJECTED: i64 = -libc::EKEYREJECTED as i64;
 const ENOEXEC: i64 = -libc::ENOEXEC as i64;
 
@@ -145,8 +158,8 @@ fn twice() -> Result {
 fn unknown_flags() -> Result {
     let file = file(b"text")?;
     let steps = [
-        (read_fd(fd(&file), 2), EINVAL),
-        (read_fd(fd(&file), 3), EINVAL),
+        (read_fd(fd(&file), 4), EINVAL),
+        (read_fd(fd(&file), 5), EINVAL),
         (read_fd(fd(&file), 1 << 63), EINVAL),
         (read_fd(fd(&file), 0), HANDLE.into()),
     ];
@@ -193,5 +206,181 @@ fn damaged_images() -> Result {
         Script::load()?.check(&Input::default(), &steps)?;
         image[section.at] ^= 1;
     }
+    Ok(())
+}
+
+/// A signed image that is the SHA-256 of `bytes`, 7 bytes, and the same again.
+fn signed_digest(bytes: &[u8]) -> Vec<u8> {
+    let digest = Sha256::digest(bytes);
+    [&digest[..], b"between", &digest[..]].concat()
+}
+
+fn input(image: &[u8], flags: u32) -> Input<'_> {
+    Input {
+        image,
+        flags,
+        ..Input::default()
+    }
+}
+
+/// Reads a file that has the SHA-256 in a range.
+fn by(file: &File, digest: Range) -> Step {
+    read_fd_sha256(fd(file), VERIFY_SHA256, digest)
+}
+
+fn expected_digests() -> Result {
+    let script = Script::load()?;
+    // One byte, blocks of the hash, and more than is hashed at a time.
+    for len in [1, 55, 56, 64, 65, 100_000, (16 << 20) + 1] {
+        let bytes: Vec<u8> = (0..len).map(|at| (at * 7 % 251) as u8).collect();
+        let image = signed_digest(&bytes);
+        let whole = range(HANDLE, 0, len);
+        for at in [0, 39] {
+            let file = file(&bytes)?;
+            let steps = [
+                (by(&file, range(IMAGE, at, 32)), HANDLE.into()),
+                (stat(HANDLE), 0),
+                (get(range(HANDLE, len - 1, 1)), 1),
+                (bind_kernel(whole), 0),
+            ];
+            let input = Input {
+                room: Some(len as usize),
+                ..input(&image, SIGNED | ENFORCED)
+            };
+            let run = script.check(&input, &steps)?;
+            equal("verified", run.done[1].range.flags, VERIFIED)?;
+            equal("length", run.done[1].range.len, len)?;
+            equal("last", run.done[2].buffer[0], bytes[len as usize - 1])?;
+        }
+    }
+    // Wherever the range is.
+    for place in PLACES {
+        let file = file(b"text")?;
+        let image = signed_digest(b"text");
+        let steps = [(by(&file, range(IMAGE, 0, 32)).at(place), HANDLE.into())];
+        script.check(&input(&image, SIGNED | ENFORCED), &steps)?;
+    }
+    Ok(())
+}
+
+fn other_digests() -> Result {
+    let script = Script::load()?;
+    let bytes = b"the file";
+    // Each bit counts, and so do order and length.
+    for at in 0..32 {
+        let mut image = signed_digest(bytes);
+        image[at] ^= 1 << (at % 8);
+        let file = file(bytes)?;
+        let steps = [
+            (by(&file, range(IMAGE, 0, 32)), EKEYREJECTED),
+            (stat(HANDLE), ENOENT),
+        ];
+        for flags in [0, SIGNED, SIGNED | ENFORCED] {
+            script.check(&input(&image, flags), &steps)?;
+        }
+    }
+    let image = signed_digest(bytes);
+    for other in [&b"the fill"[..], b"the fil", b"the file\0", b"\0"] {
+        let file = file(other)?;
+        let steps = [(by(&file, range(IMAGE, 0, 32)), EKEYREJECTED)];
+        script.check(&input(&image, SIGNED | ENFORCED), &steps)?;
+    }
+    // The digest is right, but a byte further on.
+    let file = file(bytes)?;
+    let steps = [(by(&file, range(IMAGE, 1, 32)), EKEYREJECTED)];
+    script.check(&input(&image, SIGNED | ENFORCED), &steps)?;
+    Ok(())
+}
+
+/// Under enforcement they end the load; without, the file is read and not verified.
+fn digests_that_are_not_verified() -> Result {
+    let script = Script::load()?;
+    let image = signed_digest(b"the file");
+    let digest = &image[..32];
+    let unsigned = [(put(b"nothing"), HANDLE.into())];
+    let own = [(put(digest), HANDLE.into())];
+    for (flags, before, at, number) in [
+        (0, &unsigned, range(IMAGE, 0, 32), HANDLE + 1),
+        (SIGNED, &own, range(HANDLE, 0, 32), HANDLE + 1),
+    ] {
+        let file = file(b"the file")?;
+        let mut steps = before.to_vec();
+        steps.push((by(&file, at), number.into()));
+        steps.push((stat(number), 0));
+        let run = script.check(&input(&image, flags), &steps)?;
+        equal("flags", run.done[2].range.flags, 0)?;
+        steps.pop();
+        steps[1].1 = EACCES;
+        script.check_until(&input(&image, flags | ENFORCED), &steps, libc::EACCES)?;
+    }
+    Ok(())
+}
+
+fn digests_of_another_length() -> Result {
+    let script = Script::load()?;
+    let image = signed_digest(b"the file");
+    let file = file(b"the file")?;
+    let mut steps: Vec<_> = [0, 1, 20, 31, 33, 48, 64, 71]
+        .map(|len| (by(&file, range(IMAGE, 0, len)), ELIBBAD))
+        .into();
+    for (digest, errno) in [
+        (range(IMAGE, 0, 72), ERANGE),
+        (range(IMAGE, 40, 32), ERANGE),
+        (range(IMAGE, u64::MAX, 32), ERANGE),
+        (range(HANDLE, 0, 32), ENOENT),
+        // It can change.
+        (range(INITRD, 0, 32), ENOENT),
+    ] {
+        steps.push((by(&file, digest), errno));
+    }
+    for flags in [0, SIGNED | ENFORCED] {
+        script.check(&input(&image, flags), &steps)?;
+    }
+    Ok(())
+}
+
+fn digests_and_flags() -> Result {
+    let image = signed_digest(b"the file");
+    let file = file(b"the file")?;
+    let digest = range(IMAGE, 0, 32);
+    let flagged = Range {
+        flags: VERIFIED,
+        ..digest
+    };
+    let steps = [
+        (read_fd(fd(&file), VERIFY_SHA256), EINVAL),
+        (read_fd(fd(&file), VERIFY_SHA256 | VERIFY_PE), EINVAL),
+        (read_fd_sha256(fd(&file), 0, digest), EINVAL),
+        (read_fd_sha256(fd(&file), VERIFY_PE, digest), EINVAL),
+        (
+            read_fd_sha256(fd(&file), VERIFY_SHA256 | VERIFY_PE, digest),
+            EINVAL,
+        ),
+        (
+            read_fd_sha256(fd(&file), VERIFY_SHA256 | 1 << 63, digest),
+            EINVAL,
+        ),
+        (by(&file, flagged), EINVAL),
+        (by(&file, digest), HANDLE.into()),
+        // Once taken it is, also with a digest.
+        (by(&file, digest), EBADF),
+    ];
+    Script::load()?.check(&input(&image, SIGNED | ENFORCED), &steps)?;
+    Ok(())
+}
+
+fn a_digest_that_is_refused_does_not_cost_the_descriptor() -> Result {
+    let image = signed_digest(b"the file");
+    let file = file(b"the file")?;
+    let steps = [
+        (by(&file, range(IMAGE, 0, 31)), ELIBBAD),
+        (by(&file, range(IMAGE, 0, 32)), HANDLE.into()),
+    ];
+    Script::load()?.check(&input(&image, SIGNED | ENFORCED), &steps)?;
+    // An empty file is the wrong one, whatever its digest.
+    let image = signed_digest(b"");
+    let empty = self::file(b"")?;
+    let steps = [(by(&empty, range(IMAGE, 0, 32)), ENOEXEC)];
+    Script::load()?.check(&input(&image, SIGNED | ENFORCED), &steps)?;
     Ok(())
 }
