@@ -10,6 +10,7 @@
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
+#include <linux/ctype.h>
 #include <linux/efi.h>
 #include <linux/file.h>
 #include <linux/init.h>
@@ -177,6 +178,17 @@ void kexec_bpf_btf_put(struct btf *btf)
 	btf_put(btf);
 }
 
+/*
+ * BPF takes letters, digits, '_' and '.' in the name of an object. Names of sections and of other
+ * languages than C have more.
+ */
+static void kexec_bpf_copy_name(char to[BPF_OBJ_NAME_LEN], const char *name)
+{
+	for (strscpy(to, name, BPF_OBJ_NAME_LEN); *to; to++)
+		if (!isalnum(*to) && *to != '.')
+			*to = '_';
+}
+
 struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec)
 {
 	union bpf_attr attr = {
@@ -187,7 +199,7 @@ struct bpf_map *kexec_bpf_map_create(const struct kexec_bpf_map_spec *spec)
 		.map_flags	= spec->map_flags,
 	};
 
-	strscpy(attr.map_name, spec->name, sizeof(attr.map_name));
+	kexec_bpf_copy_name(attr.map_name, spec->name);
 	return bpf_map_create_kern(&attr);
 }
 
@@ -294,7 +306,7 @@ struct bpf_prog *kexec_bpf_prog_load(const struct kexec_bpf_prog_spec *spec, cha
 		.may_truncate		= true,
 	};
 
-	strscpy(attr.prog_name, spec->name, sizeof(attr.prog_name));
+	kexec_bpf_copy_name(attr.prog_name, spec->name);
 	return bpf_prog_load_kern(&attr, &objs, &log_attr);
 }
 

@@ -88,8 +88,10 @@ pub const VAR: u8 = 14;
 /// A section with variables.
 pub const DATASEC: u8 = 15;
 const FLOAT: u8 = 16;
-const DECL_TAG: u8 = 17;
-const TYPE_TAG: u8 = 18;
+/// An attribute of a declaration.
+pub const DECL_TAG: u8 = 17;
+/// An attribute of a type.
+pub const TYPE_TAG: u8 = 18;
 const ENUM64: u8 = 19;
 
 impl TypeHeader {

@@ -82,11 +82,30 @@ impl<'o, 'a> Fixup<'o, 'a> {
         for byte in fixup.out.iter_mut().skip(strings) {
             *byte = shown(*byte);
         }
+        for type_ in btf.iter() {
+            fixup.name(&type_?, strings);
+        }
         let header = Header::new(types_len as u32, btf.strings().len() as u32);
         for (to, from) in fixup.out.iter_mut().zip(header.as_bytes()) {
             *to = *from;
         }
         Ok(fixup.out)
+    }
+
+    /// The kernel requires identifiers for names, but not for those of sections and tags. Compilers
+    /// of other languages than C use other characters, too. The strings begin at `strings`.
+    fn name(&mut self, type_: &Type<'_>, strings: usize) {
+        if matches!(type_.kind, btf::DATASEC | btf::DECL_TAG | btf::TYPE_TAG) {
+            return;
+        }
+        // The kernel refuses a name that is too long.
+        let len = self.btf.name(type_.name).map_or(0, CStr::count_bytes);
+        let at = strings.saturating_add(type_.name as usize);
+        for byte in self.out.iter_mut().skip(at).take(len) {
+            if !matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'.') {
+                *byte = b'_';
+            }
+        }
     }
 
     fn append(&mut self, id: u32, type_: &Type<'_>) -> Result<(), ParseError> {

@@ -112,6 +112,24 @@ pub const SHT_LLVM_ADDRSIG: u32 = 0x6fff_4c03;
 
 /// `sh_flags` of code.
 pub const SHF_EXECINSTR: u64 = 1 << 2;
+/// `sh_flags` of bytes that have to be decompressed.
+pub const SHF_COMPRESSED: u64 = 1 << 11;
+/// The `sh_flags` that do not change what the bytes of a section are. Only a static linker, or one
+/// for memory with protection, does anything about them.
+pub const SHF_PLAIN: u64 = SHF_WRITE
+    | SHF_ALLOC
+    | SHF_EXECINSTR
+    | SHF_MERGE
+    | SHF_STRINGS
+    | SHF_INFO_LINK
+    | SHF_GNU_RETAIN;
+
+const SHF_WRITE: u64 = 1 << 0;
+const SHF_ALLOC: u64 = 1 << 1;
+const SHF_MERGE: u64 = 1 << 4;
+const SHF_STRINGS: u64 = 1 << 5;
+const SHF_INFO_LINK: u64 = 1 << 6;
+const SHF_GNU_RETAIN: u64 = 1 << 21;
 
 const SHN_UNDEF: u16 = 0;
 const SHN_LORESERVE: u16 = 0xff00;

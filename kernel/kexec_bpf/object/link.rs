@@ -317,7 +317,17 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
             let wrong = "too many kernel functions";
             return Err(ParseError::too_big(wrong, symbol.at));
         }
-        let id = self.kernel.kfunc_id(symbol.name);
+        let id = match essential_len(symbol.name.to_bytes()) {
+            None => self.kernel.kfunc_id(symbol.name),
+            Some(len) => {
+                let mut name = KVVec::with_capacity(len.saturating_add(1), GFP_KERNEL_ACCOUNT)?;
+                let essential = symbol.name.to_bytes().get(..len).unwrap_or_default();
+                name.extend_from_slice(essential, GFP_KERNEL_ACCOUNT)?;
+                name.push(0, GFP_KERNEL_ACCOUNT)?;
+                let name = CStr::from_bytes_with_nul(&name).unwrap_or_default();
+                self.kernel.kfunc_id(name)
+            }
+        };
         self.kfuncs.push((symbol.at, id), GFP_KERNEL_ACCOUNT)?;
         Ok(id)
     }
@@ -343,6 +353,17 @@ impl<'o, 'a, K: Kernel> Linker<'o, 'a, K> {
         }
         Ok(symbol)
     }
+}
+
+/// The length of a name without its flavor, if it has one: what follows the last three underscores
+/// that have other characters on both sides. As in libbpf, the kernel's name is without it, so that
+/// an object can declare a function in several ways.
+fn essential_len(name: &[u8]) -> Option<usize> {
+    let separates = |bytes: &[u8]| match bytes {
+        [before, b'_', b'_', b'_', after] => *before != b'_' && *after != b'_',
+        _ => false,
+    };
+    name.windows(5).rposition(separates)?.checked_add(1)
 }
 
 /// The relocation is of another kind than its instruction.

@@ -216,8 +216,9 @@ impl Definition {
                 b"key" | b"value" => btf.size_of(pointer.size_or_type)?,
                 _ => btf.array_len(pointer.size_or_type)?,
             };
-            if field.replace(value).is_some() {
-                return Err(type_.error("a field of a map is given twice"));
+            // A size can be given both ways.
+            if field.replace(value).is_some_and(|other| other != value) {
+                return Err(type_.error("a field of a map is given twice, and differs"));
             }
         }
         Ok(all)

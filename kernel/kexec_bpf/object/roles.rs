@@ -67,10 +67,25 @@ impl Role {
             (elf::SHT_PROGBITS, b".comment") => Self::Ignored,
             (elf::SHT_PROGBITS, _) if name.starts_with(b".debug_") => Self::Ignored,
             _ => {
-                let error = ParseError::unsupported("unsupported section", section.header);
-                return Err(error.named(name));
+                let wrong = match name {
+                    b".jumptables" => "jump tables are not supported: compile with -mcpu=v3",
+                    _ => "unsupported section",
+                };
+                return Err(ParseError::unsupported(wrong, section.header).named(name));
             }
         })
+    }
+
+    /// Checks that the bytes of the section are what they seem to be.
+    fn check_flags(self, section: &Section<'_>) -> Result<(), ParseError> {
+        let wrong = match section.flags & !elf::SHF_PLAIN {
+            _ if self == Self::Ignored => return Ok(()),
+            0 => return Ok(()),
+            flags if flags & elf::SHF_COMPRESSED != 0 => "compressed sections are not supported",
+            _ => "unknown flags of a section",
+        };
+        let error = ParseError::unsupported(wrong, section.header);
+        Err(error.named(section.name.to_bytes()))
     }
 
     /// Whether several sections can have this role.
@@ -93,6 +108,7 @@ impl Roles {
         let mut roles = Self(KVVec::new());
         for section in sections {
             let role = Role::of(section)?;
+            role.check_flags(section)?;
             if !role.can_repeat() && roles.index(role).is_some() {
                 let error = ParseError::malformed("two sections of this name", section.header);
                 return Err(error.named(section.name.to_bytes()));

@@ -227,9 +227,9 @@ fn definitions() -> Vec<Case> {
         cases.push(malformed(what, parts.write(), rule, at));
     }
 
-    for (first, second) in [(4, 8), (8, 4), (4, 4)] {
+    for (first, second) in [(4, 8), (8, 4)] {
         let parts = declared(&[("key_size", first), ("key_size", second)]);
-        let rule = "a field of a map is given twice";
+        let rule = "a field of a map is given twice, and differs";
         let what = format!("keys of {first} and {second} bytes");
         cases.push(malformed(what, parts.write(), rule, places(&parts).1));
     }
@@ -291,13 +291,7 @@ fn names() -> Vec<Case> {
     for name in ["a-map", "a map", "map$", "m\u{e9}p"] {
         let mut parts = Parts::smallest();
         parts.declare(name, ARRAY);
-        let shown: String = name
-            .bytes()
-            .map(|byte| if byte < 0x7f { char::from(byte) } else { '?' })
-            .collect();
-        let why = format!("object: cannot create map '{shown}'");
-        let what = format!("a map {name:?}");
-        cases.push(case(what, parts.write(), ELIBBAD, why));
+        cases.push(accepted(format!("a map {name:?}"), parts.write()));
     }
     let mut parts = Parts::smallest();
     let definition = parts.definition(ARRAY);

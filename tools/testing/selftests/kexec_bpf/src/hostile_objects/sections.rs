@@ -102,6 +102,9 @@ fn unknown() -> Vec<Case> {
         let at = file.table + elf::SHDR_LEN * (file.count() - 3);
         let rule = match shown {
             "" => "unsupported section".into(),
+            ".jumptables" => {
+                "'.jumptables': jump tables are not supported: compile with -mcpu=v3".into()
+            }
             name => format!("'{name}': unsupported section"),
         };
         let what = format!("a section {name:?}");

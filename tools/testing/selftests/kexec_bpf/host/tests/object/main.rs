@@ -5,6 +5,7 @@
 mod changed;
 mod costly;
 mod linked;
+mod odd;
 #[path = "../../properties/object.rs"]
 mod properties;
 mod refused;

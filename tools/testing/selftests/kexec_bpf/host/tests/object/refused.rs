@@ -95,6 +95,11 @@ fn refused_programs() {
             &format!("'{name}': unsupported section"),
         );
     }
+    refused(
+        &["-DSECTION=\".jumptables\""],
+        unsupported,
+        "'.jumptables': jump tables are not supported: compile with -mcpu=v3",
+    );
 }
 
 #[test]
@@ -153,10 +158,13 @@ fn refused_maps() {
         let text = format!("'{field}': unsupported field of a map");
         assert_eq!(replaced("type,2)", &to), (Kind::Unsupported, text));
     }
-    let text = "a field of a map is given twice";
-    for key in ["__type(key,u64)", "__type(key,u32)"] {
-        let twice = replaced("type,2)", &format!("type,2);{key}"));
-        assert_eq!(twice, (Kind::Malformed, text.to_string()), "{key}");
+    let twice = |key| variant(&array.replace("type,2)", &format!("type,2);__type({key})")));
+    let text = "a field of a map is given twice, and differs";
+    for key in ["key,u64", "value,u8"] {
+        refused(&[&twice(key)], Kind::Malformed, text);
+    }
+    for key in ["key,u32", "value,int"] {
+        assert!(link(&compile("refused", &[&twice(key)])).is_ok(), "{key}");
     }
     refused(
         &["-DMAP=int type;"],
