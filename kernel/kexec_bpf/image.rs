@@ -10,6 +10,7 @@ use kernel::{
 };
 
 use crate::{
+    error::Kind,
     ffi::{
         self,
         File, //
@@ -20,7 +21,10 @@ use crate::{
         Key, //
     },
     object::OBJECT_MAX,
-    pe::Pe,
+    pe::{
+        names_section,
+        Pe, //
+    },
     refusal::{
         Context,
         Refusal, //
@@ -97,13 +101,17 @@ impl Image {
         // At level 0, the bytes are parsed a second time, as the result of the first time borrowed
         // a buffer that has moved into the resource since. At other levels, this is a kernel, which
         // does not have to be a PE image.
-        let Ok(pe) = Pe::parse(resource.bytes()) else {
-            return Ok(None);
+        let name = OBJECT_SECTION.to_bytes();
+        let pe = match Pe::parse(resource.bytes()) {
+            Ok(pe) => pe,
+            // The program of an image must not be passed over: it may be what would refuse it.
+            Err(error) if names_section(resource.bytes(), name) => {
+                return Err(error).context(fmt!("image"));
+            }
+            Err(error) if error.kind == Kind::NoMemory => return Err(error).context(fmt!("image")),
+            Err(_) => return Ok(None),
         };
-        let Some(section) = pe
-            .section(OBJECT_SECTION.to_bytes())
-            .context(fmt!("image"))?
-        else {
+        let Some(section) = pe.section(name).context(fmt!("image"))? else {
             return Ok(None);
         };
         if level >= LEVELS_MAX {

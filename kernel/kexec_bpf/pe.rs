@@ -158,10 +158,6 @@ impl<'a> Pe<'a> {
         reason = "sums of 32-bit fields, in 64 bits"
     )]
     pub fn parse(file: &'a [u8]) -> Result<Self, ParseError> {
-        const fn size<T>() -> u64 {
-            size_of::<T>() as u64
-        }
-
         if file.len() as u64 > IMAGE_MAX {
             let wrong = "the image is larger than 1 GiB";
             return Err(ParseError::too_big(wrong, IMAGE_MAX));
@@ -185,19 +181,8 @@ impl<'a> Pe<'a> {
         let pe: PeHeader = read(file, pe_at)?;
         let optional_at = pe_at + size::<PeHeader>();
         let optional: OptionalHeader = read(file, optional_at)?;
-        let rest_at = optional_at + size::<OptionalHeader>();
-        let (directory_count, directories_at) = match optional.magic.get() {
-            MAGIC_PE32 => {
-                let rest: Pe32Rest = read(file, rest_at)?;
-                (rest.directory_count, rest_at + size::<Pe32Rest>())
-            }
-            MAGIC_PE32_PLUS => {
-                let rest: Pe32PlusRest = read(file, rest_at)?;
-                (rest.directory_count, rest_at + size::<Pe32PlusRest>())
-            }
-            _ => return Err(ParseError::malformed("neither PE32 nor PE32+", optional_at)),
-        };
-        if !(5..=16).contains(&directory_count.get()) {
+        let (directory_count, directories_at) = directories(file, optional_at)?;
+        if !(5..=16).contains(&directory_count) {
             return Err(ParseError::malformed(
                 "not 5 to 16 data directories",
                 directories_at - size::<U32>(),
@@ -206,7 +191,7 @@ impl<'a> Pe<'a> {
 
         // Some readers find the section table after the data directories, some by the length of
         // the optional header. They have to see the same one.
-        let table_at = directories_at + size::<Directory>() * u64::from(directory_count);
+        let table_at = after(directory_count, directories_at);
         if table_at != optional_at + u64::from(pe.optional_header_size) {
             return Err(ParseError::malformed(
                 "SizeOfOptionalHeader does not end with the data directories",
@@ -288,6 +273,58 @@ impl<'a> Pe<'a> {
     pub fn certificates(&self) -> Option<Range<usize>> {
         (!self.certificates.is_empty()).then(|| self.certificates.clone())
     }
+}
+
+/// Whether a file that is not a [`Pe`], as it breaks a rule, has a section of this name. Readers
+/// that keep other rules find the section table by the length of the optional header, or behind the
+/// data directories.
+pub fn names_section(file: &[u8], name: &[u8]) -> bool {
+    let pe_at = match read::<DosHeader>(file, 0) {
+        Ok(dos) if dos.magic == *b"MZ" => u64::from(dos.pe_at),
+        _ => return false,
+    };
+    let pe = match read::<PeHeader>(file, pe_at) {
+        Ok(pe) if pe.magic == *b"PE\0\0" => pe,
+        _ => return false,
+    };
+    let optional_at = pe_at.saturating_add(size::<PeHeader>());
+    let tables = [
+        Ok(optional_at.saturating_add(pe.optional_header_size.get().into())),
+        directories(file, optional_at).map(|(count, at)| after(count, at)),
+    ];
+    tables.into_iter().flatten().any(|at| {
+        let headers = (at..).step_by(size_of::<SectionHeader>());
+        let mut headers = headers.take(pe.section_count.get().into());
+        headers.any(|at| read(file, at).is_ok_and(|header| Section::new(&header).is_named(name)))
+    })
+}
+
+/// The number of data directories, and where they are.
+fn directories(file: &[u8], optional_at: u64) -> Result<(u32, u64), ParseError> {
+    let optional: OptionalHeader = read(file, optional_at)?;
+    let rest_at = optional_at.saturating_add(size::<OptionalHeader>());
+    let (count, rest_len) = match optional.magic.get() {
+        MAGIC_PE32 => {
+            let rest: Pe32Rest = read(file, rest_at)?;
+            (rest.directory_count, size::<Pe32Rest>())
+        }
+        MAGIC_PE32_PLUS => {
+            let rest: Pe32PlusRest = read(file, rest_at)?;
+            (rest.directory_count, size::<Pe32PlusRest>())
+        }
+        _ => return Err(ParseError::malformed("neither PE32 nor PE32+", optional_at)),
+    };
+    Ok((count.get(), rest_at.saturating_add(rest_len)))
+}
+
+/// What is behind the data directories.
+fn after(directory_count: u32, directories_at: u64) -> u64 {
+    let len = size::<Directory>().saturating_mul(directory_count.into());
+    directories_at.saturating_add(len)
+}
+
+const fn size<T>() -> u64 {
+    size_of::<T>() as u64
 }
 
 impl Section {

@@ -3,7 +3,7 @@
 //! PE images, good ones and those that break one rule.
 
 use kexec_bpf_host::error::{Kind, ParseError};
-use kexec_bpf_host::pe::{Pe, IMAGE_MAX};
+use kexec_bpf_host::pe::{names_section, Pe, IMAGE_MAX};
 
 #[path = "../../src/pe_image.rs"]
 mod pe_image;
@@ -410,6 +410,43 @@ fn two_sections_of_a_name() {
         format!("'.bpf': two sections of this name (byte {:#x})", header(2))
     );
     assert!(pe.section(b".text").unwrap().is_some());
+}
+
+/// Whatever else is wrong: a name that one of two readers finds is found.
+#[test]
+fn names_in_images_that_break_a_rule() {
+    let names = |image: &Image| names_section(&image.file, b".bpf");
+    assert!(names(&signed()));
+    assert!(!names_section(&signed().file, b".bp"));
+    assert!(!names_section(&signed().file, b".bpf2"));
+    let kept: [&dyn Fn(&mut Image); 7] = [
+        &|image| image.put16(PE + 20, 0),
+        &|image| image.put32(OPTIONAL + 108, 0),
+        &|image| image.put32(OPTIONAL + 108, MOST),
+        &|image| image.put16(OPTIONAL, 0),
+        &|image| image.put16(PE + 6, MOST),
+        &|image| image.put32(OPTIONAL + 60, 0),
+        &|image| image.file.truncate(header(1) + 40),
+    ];
+    for change in kept {
+        let mut image = signed();
+        change(&mut image);
+        assert!(Pe::parse(&image.file).is_err() && names(&image));
+    }
+    let lost: [&dyn Fn(&mut Image); 7] = [
+        &|image| image.put(0, b"ZM"),
+        &|image| image.put(PE, b"NE\0\0"),
+        &|image| image.put32(0x3c, MOST),
+        &|image| image.put16(PE + 6, 1),
+        &|image| image.put(header(1), b".bpx"),
+        &|image| image.file.truncate(header(1) + 39),
+        &|image| image.file.clear(),
+    ];
+    for change in lost {
+        let mut image = signed();
+        change(&mut image);
+        assert!(!names(&image));
+    }
 }
 
 #[test]

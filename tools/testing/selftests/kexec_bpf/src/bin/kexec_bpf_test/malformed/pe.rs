@@ -298,40 +298,96 @@ fn sizes_of_the_program() -> Result {
     well_formed_but(libc::ELIBBAD, NO_OBJECT, &image.bytes)
 }
 
-/// The kernel that a program binds is an image only if it is well formed and has a program.
+/// The kernel that a program binds is an image if it has a program. If that image breaks a rule, it
+/// is refused as it would be alone; its program is not passed over.
 fn nested_images() -> Result {
     let (program, kernel) = parts()?;
     let outer = |inner: &[u8]| pe::image(&[(".bpf", &program), (".linux", inner)]);
     for inner in [&kernel, &Tiny::unsigned()?.bytes, &Tiny::new()?.bytes] {
         well_formed(&outer(inner))?;
     }
-    let changes: [&dyn Fn(&mut Tiny); 11] = [
-        &|image| image.bytes[0] = 0,
-        &|image| image.put32(0x3c, MOST),
-        &|image| image.put16(OPTIONAL_LEN, 0),
-        &|image| image.put16(SECTION_COUNT, 0),
-        &|image| image.put32(DIRECTORY_COUNT, 17),
-        &|image| image.put32(HEADERS_LEN, MOST),
-        &|image| image.put32(TEXT + RAW_SIZE, 1023),
-        &|image| image.put32(BPF + RAW_AT, TEXT_END - 1),
-        &|image| image.put32(BPF + RAW_SIZE, MOST),
-        &|image| image.certificates(MOST, MOST),
-        &|image| image.bytes[BPF] = 0,
+    let refused = |why: &str, what: &str, inner: &[u8]| {
+        well_formed_but(libc::ELIBBAD, why, &outer(inner)).context(what.to_string())
+    };
+    let len = Tiny::unsigned()?.bytes.len();
+    let headers = "SizeOfHeaders does not hold the section table, or is past the file";
+    let optional = "SizeOfOptionalHeader does not end with the data directories";
+    let past = "the certificate table reaches past the file";
+    let changes: [(&str, usize, &dyn Fn(&mut Tiny)); 10] = [
+        // One reader finds the table of sections, another one does not.
+        (optional, OPTIONAL_LEN, &|image| {
+            image.put16(OPTIONAL_LEN, 0)
+        }),
+        ("neither PE32 nor PE32+", OPTIONAL, &|image| {
+            image.put16(OPTIONAL, 0);
+        }),
+        ("not 5 to 16 data directories", DIRECTORY_COUNT, &|image| {
+            image.put32(DIRECTORY_COUNT, 17);
+        }),
+        (optional, OPTIONAL_LEN, &|image| {
+            image.put32(DIRECTORY_COUNT, 15)
+        }),
+        (headers, HEADERS_LEN, &|image| {
+            image.put32(HEADERS_LEN, MOST)
+        }),
+        (headers, HEADERS_LEN, &|image| {
+            image.put16(SECTION_COUNT, 0xffff)
+        }),
+        (GAP, TEXT_END - 1, &|image| {
+            image.put32(TEXT + RAW_SIZE, 1023)
+        }),
+        (GAP, TEXT_END, &|image| {
+            image.put32(BPF + RAW_AT, TEXT_END - 1)
+        }),
+        (REACH, TEXT_END + MOST, &|image| {
+            image.put32(BPF + RAW_SIZE, MOST)
+        }),
+        (past, MOST, &|image| image.certificates(MOST, MOST)),
     ];
-    let no_kernel = "kernel: no loader of this architecture knows its format";
-    for (index, change) in changes.iter().enumerate() {
+    for (rule, at, change) in changes {
         let mut inner = Tiny::unsigned()?;
         change(&mut inner);
-        well_formed_but(libc::ELIBBAD, no_kernel, &outer(&inner.bytes))
-            .context(format!("change {index}"))?;
+        let why = format!("image: {rule} (byte {at:#x})");
+        refused(&why, rule, &inner.bytes)?;
     }
-    for len in (1..Tiny::unsigned()?.bytes.len()).step_by(97) {
+    // As it is if the size of the section that holds the image counts padding.
+    let mut padded = Tiny::new()?;
+    padded.bytes.push(0);
+    let rule = "the certificate table is empty, not aligned to 8, or not last in the file";
+    let why = format!("image: {rule} (byte {CERTIFICATES:#x})");
+    refused(&why, rule, &padded.bytes)?;
+    // The file ends inside the headers or sections, but not before the header of the program's.
+    for len in (BPF + 40..len).step_by(97) {
         let inner = &Tiny::unsigned()?.bytes[..len];
-        well_formed_but(libc::ELIBBAD, no_kernel, &outer(inner)).context(format!("{len} bytes"))?;
+        let why = match len {
+            ..HEADERS_END => format!("image: {headers} (byte {HEADERS_LEN:#x})"),
+            _ => format!("image: {REACH} (byte {:#x})", Tiny::new()?.table),
+        };
+        refused(&why, &format!("{len} bytes"), inner)?;
     }
     let mut empty = Tiny::unsigned()?;
     empty.put32(BPF + VIRTUAL_SIZE, 0);
-    well_formed_but(libc::ELIBBAD, NO_OBJECT, &outer(&empty.bytes))
+    refused(NO_OBJECT, "an empty program", &empty.bytes)?;
+
+    // These have no program for any reader.
+    let no_kernel = "kernel: no loader of this architecture knows its format";
+    let changes: [&dyn Fn(&mut Tiny); 5] = [
+        &|image| image.bytes[0] = 0,
+        &|image| image.put32(0x3c, MOST),
+        &|image| image.put16(SECTION_COUNT, 0),
+        &|image| image.put16(SECTION_COUNT, 1),
+        &|image| image.bytes[BPF] = 0,
+    ];
+    for (index, change) in changes.iter().enumerate() {
+        let mut inner = Tiny::unsigned()?;
+        change(&mut inner);
+        refused(no_kernel, &format!("change {index}"), &inner.bytes)?;
+    }
+    for len in (1..BPF).step_by(97) {
+        let inner = &Tiny::unsigned()?.bytes[..len];
+        refused(no_kernel, &format!("{len} bytes"), inner)?;
+    }
+    Ok(())
 }
 
 fn sizes_of_files() -> Result {
