@@ -364,8 +364,8 @@ fn tile(table: &[SectionHeader], start: u64) -> Result<u64, ParseError> {
     // Each step goes on and takes another section, so as many steps as sections take them all.
     for _ in filled.iter() {
         let wrong = "gap or overlap: no section begins here";
-        let found = filled.binary_search_by_key(&end, |&(at, _)| u64::from(at));
-        let next = found.ok().and_then(|index| filled.get(index));
+        let next = filled.partition_point(|&(at, _)| u64::from(at) < end);
+        let next = filled.get(next).filter(|&&(at, _)| u64::from(at) == end);
         let &(_, size) = next.ok_or(ParseError::malformed(wrong, end))?;
         end = end.saturating_add(size.into());
     }
