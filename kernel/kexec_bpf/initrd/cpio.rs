@@ -64,7 +64,7 @@ impl<'a> Archive<'a> {
         let Ok(len) = u32::try_from(len) else {
             return error(Kind::TooBig, "a cpio file of 4 GiB or more");
         };
-        if mode & !(PERMISSIONS | PERMISSIONS << DIR_MODE_SHIFT) != 0 {
+        if mode & !(PERMISSIONS | (PERMISSIONS << DIR_MODE_SHIFT)) != 0 {
             return error(Kind::Malformed, "the mode has more than permission bits");
         }
         let dir_mode = match mode >> DIR_MODE_SHIFT {

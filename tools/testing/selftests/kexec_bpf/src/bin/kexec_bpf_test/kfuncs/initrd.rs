@@ -277,7 +277,7 @@ fn modes() -> Result {
 
 fn modes_of_directories() -> Result {
     let script = Script::load()?;
-    let in_directory = |dir_mode: u64| 0o400 | dir_mode << DIR_MODE_SHIFT;
+    let in_directory = |dir_mode: u64| 0o400 | (dir_mode << DIR_MODE_SHIFT);
     let wrap = |path: &str, mode| initrd_wrap(range(IMAGE, 0, 4), path.as_bytes(), mode);
     for path in ["a/b", ".extra/credentials/name.cred"] {
         for (dir_mode, want) in [(0, 0o555), (0o500, 0o500), (1, 1), (0o7777, 0o7777)] {
@@ -290,7 +290,7 @@ fn modes_of_directories() -> Result {
     let refused = [
         ("a/b", in_directory(0o10000)),
         ("a/b", in_directory(0o40_500)),
-        ("a/b", in_directory(0o500) | 1 << 32),
+        ("a/b", in_directory(0o500) | (1 << 32)),
         ("a", in_directory(0o500)),
     ]
     .map(|(path, mode)| (wrap(path, mode), ELIBBAD));

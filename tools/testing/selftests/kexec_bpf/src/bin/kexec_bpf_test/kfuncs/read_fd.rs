@@ -357,7 +357,7 @@ fn digests_and_flags() -> Result {
             EINVAL,
         ),
         (
-            read_fd_sha256(fd(&file), VERIFY_SHA256 | 1 << 63, digest),
+            read_fd_sha256(fd(&file), VERIFY_SHA256 | (1 << 63), digest),
             EINVAL,
         ),
         (by(&file, flagged), EINVAL),

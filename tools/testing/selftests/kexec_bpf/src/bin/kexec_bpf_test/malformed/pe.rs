@@ -298,6 +298,9 @@ fn sizes_of_the_program() -> Result {
     well_formed_but(libc::ELIBBAD, NO_OBJECT, &image.bytes)
 }
 
+/// A change of an image.
+type Change<'a> = &'a dyn Fn(&mut Tiny);
+
 /// The kernel that a program binds is an image if it has a program. If that image breaks a rule, it
 /// is refused as it would be alone; its program is not passed over.
 fn nested_images() -> Result {
@@ -313,7 +316,7 @@ fn nested_images() -> Result {
     let headers = "SizeOfHeaders does not hold the section table, or is past the file";
     let optional = "SizeOfOptionalHeader does not end with the data directories";
     let past = "the certificate table reaches past the file";
-    let changes: [(&str, usize, &dyn Fn(&mut Tiny)); 10] = [
+    let changes: [(&str, usize, Change<'_>); 10] = [
         // One reader finds the table of sections, another one does not.
         (optional, OPTIONAL_LEN, &|image| {
             image.put16(OPTIONAL_LEN, 0)
