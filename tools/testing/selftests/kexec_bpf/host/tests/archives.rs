@@ -24,7 +24,7 @@ fn unpacked() {
         (".extra/os-release", 0o444, 1),
         (".extra/credentials/with space", 0o400, 2),
         ("a/b/c/d", 0o7777, 3),
-        ("a/b/c", 0o500 << 16 | 0o400, 3),
+        ("a/b/c", (0o500 << 16) | 0o400, 3),
         ("a/TRAILER!!!", 0, 4),
         (&deep, 0o644, 100_000),
     ]

@@ -58,7 +58,7 @@ fn mode_of_the_last_directory() {
     assert_eq!(modes("a", 0o400), [0o100_400, end]);
     assert_eq!(modes("a/b", 0o400), [0o040_555, 0o100_400, end]);
     for (dir, file) in [(0o500, 0o400), (1, 0), (0o7777, 0o7777)] {
-        let mode = dir << 16 | file;
+        let mode = (dir << 16) | file;
         let (dir, file) = (0o040_000 | dir as u32, 0o100_000 | file as u32);
         assert_eq!(modes("a/b", mode), [dir, file, end]);
         let want = [0o040_555, 0o040_555, dir, file, end];
@@ -116,13 +116,13 @@ fn limits() {
         (b"a", 0o444, u64::MAX, Some(Kind::TooBig)),
         (b"a", 0o10000, 0, Some(Kind::Malformed)),
         (b"a", 0o100_444, 0, Some(Kind::Malformed)),
-        (b"a/b", 0o7777 << 16 | 0o7777, 0, None),
+        (b"a/b", (0o7777 << 16) | 0o7777, 0, None),
         (b"a/b", 0o10000 << 16, 0, Some(Kind::Malformed)),
-        (b"a/b", 0o40_500 << 16 | 0o400, 0, Some(Kind::Malformed)),
+        (b"a/b", (0o40_500 << 16) | 0o400, 0, Some(Kind::Malformed)),
         (b"a/b", 1 << 32, 0, Some(Kind::Malformed)),
         (b"a/b", u64::MAX, 0, Some(Kind::Malformed)),
         // There is no directory to have a mode.
-        (b"a", 0o555 << 16 | 0o444, 0, Some(Kind::Malformed)),
+        (b"a", (0o555 << 16) | 0o444, 0, Some(Kind::Malformed)),
         (&long[..PATH_MAX], 0, 0, None),
         (&long, 0, 0, Some(Kind::TooBig)),
     ] {

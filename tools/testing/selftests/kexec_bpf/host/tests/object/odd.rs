@@ -52,14 +52,17 @@ fn flags_of_sections() {
         let rule = "compressed sections are not supported";
         let refused = Err((Kind::Unsupported, rule));
         assert_eq!(verdict(name, COMPRESSED), refused);
-        assert_eq!(verdict(name, COMPRESSED | 1 << 30), refused);
+        assert_eq!(verdict(name, COMPRESSED | (1 << 30)), refused);
         // SHF_LINK_ORDER, SHF_GROUP, SHF_TLS and one that nobody uses.
         for flag in [1 << 7, 1 << 9, 1 << 10, 1 << 30] {
             let refused = Err((Kind::Unsupported, "unknown flags of a section"));
             assert_eq!(verdict(name, flag), refused, "{name}: {flag:#x}");
         }
         // SHF_MERGE, SHF_STRINGS, SHF_INFO_LINK, SHF_GNU_RETAIN.
-        assert_eq!(verdict(name, 1 << 4 | 1 << 5 | 1 << 6 | 1 << 21), Ok(()));
+        assert_eq!(
+            verdict(name, (1 << 4) | (1 << 5) | (1 << 6) | (1 << 21)),
+            Ok(())
+        );
     }
     // Nobody reads this one.
     assert_eq!(verdict(".debug_info", COMPRESSED), Ok(()));
