@@ -10,7 +10,7 @@ help:
 	@echo 'make selftest NAME=NAME   the selftests whose names contain NAME: make selftest NAME=kfuncs::carrier [LOCKDOWN=integrity]'
 	@echo 'make verify        that the verifier takes the programs for images from each compiler, with each option'
 	@echo 'make kunit         the KUnit tests of parsers and decompression, in user-mode Linux; with ARCH=x86_64 all of them'
-	@echo 'make adversary     everything that the tests let root try, under each lockdown level (hours)'
+	@echo 'make adversary     everything that the tests let root try, under both lockdown levels (hours)'
 	@echo 'make fuzz          the parsers, on changed input, for 10 minutes each: make fuzz [TIME=SECONDS] [TARGET=object]'
 	@echo 'make bench         what a load costs, beside what people do instead: tables and numbers'
 	@echo 'make kernel        the patched test kernel; prints its build directory'
@@ -39,7 +39,7 @@ kunit:
 verify:
 	@scripts/suites/verify --all
 adversary:
-	@for level in integrity confidentiality none; do \
+	@for level in integrity confidentiality; do \
 		scripts/selftest --lockdown $$level --all adversary:: || status=1; \
 	done; exit $$status
 bench:

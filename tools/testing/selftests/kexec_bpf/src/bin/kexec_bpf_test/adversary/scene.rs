@@ -15,7 +15,7 @@ use support::load::{enforced, file, image, loaded, stored, unload, Load};
 use support::uapi::VERIFY_PE;
 
 use super::functions::{functions, Function};
-use super::programs::{attach, Act, Kind, Target, SLOTS};
+use super::programs::{attach, probe, Act, Kind, Target, SLOTS};
 
 /// The errnos of Documentation/bpf/kexec.rst.
 const ERRNOS: [i32; 20] = [
@@ -172,32 +172,50 @@ impl Scene {
         kind: impl Fn(u32) -> Kind,
     ) -> Result<Vec<Function>> {
         self.can_attach()?;
-        let mut attached = Vec::new();
-        let mut links = Vec::new();
-        for function in candidates {
-            let slot = links.len() as u32 % SLOTS;
-            let Ok(program) = self.target.load(kind(function.id), Act::Note(slot)) else {
-                continue;
-            };
+        let path = self.reached(candidates, |function, slot| {
+            let program = self.target.load(kind(function.id), Act::Note(slot)).ok()?;
             // Some functions cannot be attached to, for instance because nothing calls them.
-            if let Ok(link) = attach(&program) {
-                links.push(link);
-                attached.push((slot, function));
-            }
-            if links.len() == SLOTS as usize {
+            attach(&program).ok()
+        })?;
+        let names: Vec<_> = path.iter().map(|function| function.name.as_str()).collect();
+        println!("# on the path: {}", names.join(" "));
+        Ok(path)
+    }
+
+    /// The functions on the path of a load, of those that can be probed.
+    pub fn probed_on_the_path(&self, candidates: Vec<String>) -> Result<Vec<String>> {
+        self.reached(candidates, |name, slot| {
+            let program = self.target.load(Kind::Kprobe, Act::Note(slot)).ok()?;
+            probe(&program, name).ok()
+        })
+    }
+
+    /// Those of which the program makes its note during all loads. `attach` attaches a program that
+    /// uses this slot for its note.
+    fn reached<T>(
+        &self,
+        candidates: Vec<T>,
+        attach: impl Fn(&T, u32) -> Option<OwnedFd>,
+    ) -> Result<Vec<T>> {
+        let mut attached = Vec::new();
+        for candidate in candidates {
+            let slot = attached.len() as u32;
+            if slot == SLOTS {
                 return Err("too many functions".into());
+            }
+            if let Some(link) = attach(&candidate, slot) {
+                attached.push((candidate, link));
             }
         }
         self.everything()?;
         let count = attached.len();
-        let path: Vec<_> = attached
-            .into_iter()
+        let reached: Vec<_> = (0..)
+            .zip(attached)
             .filter(|(slot, _)| self.target.noted(*slot))
-            .map(|(_, function)| function)
+            .map(|(_, (candidate, _))| candidate)
             .collect();
-        let names: Vec<_> = path.iter().map(|function| function.name.as_str()).collect();
-        println!("# {} of {count} functions: {}", path.len(), names.join(" "));
-        Ok(path)
+        println!("# {} of {count} functions are on the path", reached.len());
+        Ok(reached)
     }
 
     /// The results of all loads, bad and good.

@@ -346,19 +346,16 @@ fn processors_go() -> Result {
     })
 }
 
-/// Calls `body` with each stall alone, or with all of them at once.
+/// Calls `body` with all stalls at once.
 fn walk(ways: &[Way], body: impl Fn(&Good, Vec<Stall>) -> Result) -> Result {
     let good = Good::new()?;
     others_do_not_wait(&good).context("before")?;
-    for ways in ways.chunks(if all() { 1 } else { ways.len() }) {
-        let mut stalls = vec![];
-        for &way in ways {
-            stalls.push(Stall::new(&good, way).context(format!("{way:?}"))?);
-        }
-        body(&good, stalls).context(format!("{ways:?}"))?;
-        others_do_not_wait(&good).context("after")?;
+    let mut stalls = vec![];
+    for &way in ways {
+        stalls.push(Stall::new(&good, way).context(format!("{way:?}"))?);
     }
-    Ok(())
+    body(&good, stalls)?;
+    others_do_not_wait(&good).context("after")
 }
 
 fn loads_that_can_be_killed() -> Result {
