@@ -100,7 +100,7 @@ fn all_is_given_back() -> Result {
 }
 
 /// The steps between the limits that are tried, in bytes.
-const STEP: u64 = 1 << 15;
+const STEP: u64 = 1 << 17;
 const STEPS: u64 = 200;
 
 /// Loads with growing limits until one is enough. Calls `check` with the loads before that.
