@@ -67,7 +67,10 @@ static __always_inline __s64 addons_open(struct items_walk *walk)
 	if (ret)
 		return ret;
 	/* A signature says who signed, not what it is for: any image of the vendor has one. */
-	if (pe.contents.of[LINUX].len)
+	if (pe.contents.has & (1ULL << LINUX))
+		return KEXEC_REFUSE_ADDON;
+	/* Addons have no profiles, and one could have a kernel. */
+	if (pe.profiles)
 		return KEXEC_REFUSE_ADDON;
 	if (!(pe.contents.of[CMDLINE].len | pe.contents.of[INITRD].len |
 	      pe.contents.of[UCODE].len | pe.contents.of[DTB].len | pe.contents.of[DTBAUTO].len))

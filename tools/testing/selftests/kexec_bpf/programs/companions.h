@@ -305,6 +305,15 @@ TEST(uki_addons_refused)
 		addon_text(i, ".linux", "kernel");
 		EXPECT_EQ(KEXEC_REFUSE_ADDON, run(uki, flags));
 
+		/* Another UKI, whose kernel is in a profile. */
+		image_begin();
+		image_text(".linux", "kernel");
+		i = addon_begin(KEXEC_PRIVATE_ADDON, "a");
+		addon_text(i, ".cmdline", "addon");
+		addon_text(i, ".profile", "ID=0");
+		addon_text(i, ".linux", "kernel");
+		EXPECT_EQ(KEXEC_REFUSE_ADDON, run(uki, flags));
+
 		image_begin();
 		image_text(".linux", "kernel");
 		i = addon_begin(KEXEC_PRIVATE_ADDON, "a");
