@@ -27,5 +27,5 @@ fn each_of_a_small_program() -> Result {
 }
 
 fn some_of_a_large_program() -> Result {
-    fails(&Load::dry(&file(&image("nested-2")?)?), 61, 0, "accepted")
+    fails(&Load::dry(&file(&image("nested-2")?)?), 601, 0, "accepted")
 }
