@@ -184,15 +184,18 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        let is_passed_over =
-            name.as_bytes().starts_with(b".") || !name.is_ascii() || name.len() > 255;
-        if !is_passed_over && fs::metadata(directory.join(&name))?.is_file() {
+        if is_taken(&name) && fs::metadata(directory.join(&name))?.is_file() {
             names.push(name);
         }
     }
     // The stub sorts by UTF-16 code units. Those of ASCII are the bytes.
     names.sort();
     Ok(names)
+}
+
+/// Whether systemd-stub takes files of this name, and does not pass them over.
+fn is_taken(name: &OsStr) -> bool {
+    !name.as_bytes().starts_with(b".") && name.is_ascii() && name.len() <= 255
 }
 
 /// Whether the name ends so, in upper or in lower case.
@@ -205,6 +208,12 @@ fn ends_with(name: &OsStr, suffix: &str) -> bool {
 pub fn add(companions: &mut Vec<Companion>, paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let name = path.file_name().unwrap_or_default();
+        if !is_taken(name) {
+            return Err(format!(
+                "{}: its name begins with a dot, is not ASCII, or has more than 255 characters",
+                printable(path)
+            ));
+        }
         let kinds = KINDS.iter().filter(|kind| kind.directory.is_none());
         let Some(kind) = kinds.into_iter().find(|kind| kind.has(name)) else {
             return Err(format!(
@@ -441,6 +450,13 @@ mod tests {
         for name in ["a.efi", "a", "", "cred", "a.cred/"] {
             let added = add(&mut Vec::new(), &[name.into()]);
             assert_eq!(added.is_ok(), name == "a.cred/", "{name}");
+        }
+        let long = |len: usize| format!("{}.cred", "a".repeat(len - 5));
+        assert!(add(&mut Vec::new(), &[long(255).into()]).is_ok());
+        for name in [".a.cred".into(), "\u{e4}.cred".into(), long(256)] {
+            let why = "begins with a dot, is not ASCII, or has more than 255 characters";
+            let error = add(&mut Vec::new(), &[name.into()]).unwrap_err();
+            assert!(error.ends_with(why), "{error}");
         }
         assert_eq!(
             add(&mut Vec::new(), &["/d/a\u{1b}.efi".into()]).unwrap_err(),
